@@ -1,0 +1,1 @@
+"""Developer commands: setup, launcher, protos, demo, bench, chaos."""

@@ -1,0 +1,1 @@
+"""Turns `protos/` into the committed stubs in `gen/`, and lints it."""
