@@ -1,0 +1,164 @@
+"""Turns many single requests into few lists, without a timer.
+
+A coalescer sends at once while a call slot is free, and gathers what arrives while all slots are busy. So one caller
+pays nothing for it, and batches grow with load by themselves. The same class stands in the SDK, in the gateway's
+clients, and in front of Redis, Triton and the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+
+class QueueFull(Exception):  # noqa: N818 - a condition, named as callers speak of it
+    """The queue holds as many items as it may; nothing was sent."""
+
+
+class DeadlinePassed(Exception):  # noqa: N818
+    """The item's deadline passed while it waited; it was not sent."""
+
+
+class NotAnswered(Exception):  # noqa: N818
+    """The list was answered without a result for this item."""
+
+
+@dataclass(slots=True, eq=False)
+class Pending(Generic[ItemT, ResultT]):
+    """One item on its way. The sender settles `future`; what it leaves unsettled fails with `NotAnswered`."""
+
+    item: ItemT
+    future: asyncio.Future[ResultT]
+    deadline: float | None
+    """On `time.monotonic`'s clock; None is none."""
+    enqueued: float = field(default_factory=time.monotonic)
+
+    def resolve(self, result: ResultT) -> None:
+        """Answers the item, unless its caller has gone."""
+        if not self.future.done():
+            self.future.set_result(result)
+
+    def fail(self, error: BaseException) -> None:
+        """Answers the item with an error, unless its caller has gone."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class BatchObserver(Protocol):
+    """Hears of every list as it is sent. Must not block."""
+
+    def __call__(self, *, items: int, longest_wait_seconds: float) -> None:
+        """`items` in the list, and how long the first of them waited."""
+
+
+Sender = Callable[[Sequence[Pending[ItemT, ResultT]]], Awaitable[None]]
+
+
+class Coalescer(Generic[ItemT, ResultT]):
+    """Sends items in lists, at most `slots` lists at a time; items of priority 0 go ahead of those of priority 1.
+
+    Belongs to one event loop; not thread-safe. `submit` never blocks.
+    """
+
+    def __init__(
+        self,
+        send: Sender[ItemT, ResultT],
+        *,
+        slots: int = 2,
+        max_batch: int = 64,
+        max_queue: int = 8192,
+        observe: BatchObserver | None = None,
+    ) -> None:
+        """`send` settles a list's items; `max_queue` bounds the items that wait, those in flight not counted."""
+        self._send = send
+        self._slots = slots
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._observe = observe
+        self._lanes: tuple[deque[Pending[ItemT, ResultT]], ...] = (deque(), deque())
+        self._waiting = 0
+        self._flush_scheduled = False
+        self._calls: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for a slot."""
+        return self._waiting
+
+    def submit(
+        self, item: ItemT, *, deadline: float | None = None, priority: int = 0
+    ) -> asyncio.Future[ResultT]:
+        """Queues an item; returns the future of its result.
+
+        The future fails with `DeadlinePassed`, `NotAnswered`, or what `send` raised. Raises `QueueFull`.
+        """
+        if self._waiting >= self._max_queue:
+            raise QueueFull
+        loop = asyncio.get_running_loop()
+        pending: Pending[ItemT, ResultT] = Pending(item, loop.create_future(), deadline)
+        self._lanes[priority].append(pending)
+        self._waiting += 1
+        if not self._flush_scheduled and len(self._calls) < self._slots:
+            # Not at once but when the loop has run what is ready now: items that arrived together leave together.
+            self._flush_scheduled = True
+            loop.call_soon(self._flush)
+        return pending.future
+
+    async def drain(self) -> None:
+        """Waits until nothing waits and nothing is in flight."""
+        while self._waiting or self._calls:
+            if self._calls:
+                await asyncio.wait(self._calls)
+            else:
+                await asyncio.sleep(0)
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        while self._waiting and len(self._calls) < self._slots:
+            batch = self._take()
+            if batch:
+                task = asyncio.create_task(self._call(batch))
+                self._calls.add(task)
+                task.add_done_callback(self._called)
+
+    def _take(self) -> list[Pending[ItemT, ResultT]]:
+        now = time.monotonic()
+        batch: list[Pending[ItemT, ResultT]] = []
+        for lane in self._lanes:
+            while lane and len(batch) < self._max_batch:
+                pending = lane.popleft()
+                self._waiting -= 1
+                if pending.future.done():
+                    continue
+                if pending.deadline is not None and pending.deadline <= now:
+                    pending.fail(DeadlinePassed())
+                    continue
+                batch.append(pending)
+        if batch and self._observe is not None:
+            self._observe(items=len(batch), longest_wait_seconds=now - batch[0].enqueued)
+        return batch
+
+    async def _call(self, batch: list[Pending[ItemT, ResultT]]) -> None:
+        try:
+            await self._send(batch)
+        except asyncio.CancelledError:
+            for pending in batch:
+                pending.future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, every item of the list must hear of it
+            for pending in batch:
+                pending.fail(error)
+        else:
+            for pending in batch:
+                pending.fail(NotAnswered())
+
+    def _called(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._flush()

@@ -1,0 +1,1 @@
+"""What every service runs on: server, clients, identity, errors, settings, telemetry. Knows no moderation noun."""
