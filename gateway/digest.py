@@ -1,0 +1,46 @@
+"""Keyed digests: to tell a repeat from a reuse of a request id, and to count repeats, without keeping what was said."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+if TYPE_CHECKING:
+    from moat.moderation.v1 import moderation_pb2
+
+_REPEAT_BYTES = 16
+
+
+def derive(key_encryption_key: bytes, purpose: str) -> bytes:
+    """A 32-byte secret of its own for each purpose, the same on every gateway."""
+    info = f"moat/{purpose}".encode()
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(key_encryption_key)
+
+
+class Digests:
+    """Both digests. Whoever does not hold the secret can neither make nor guess them."""
+
+    def __init__(self, key_encryption_key: bytes) -> None:
+        """Derives a secret for each."""
+        self._of_request = derive(key_encryption_key, "request-digest")
+        self._of_text = derive(key_encryption_key, "repeat-digest")
+
+    def of_request(self, message: moderation_pb2.ModerationItem, surface: str) -> bytes:
+        """32 bytes over author, place and content. Each part is preceded by its length: none runs into the next."""
+        parts = [
+            message.user_id.encode(),
+            message.channel_id.encode(),
+            surface.encode(),
+            message.content.SerializeToString(deterministic=True),
+            *(target.encode() for target in message.target_user_ids),
+        ]
+        joined = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+        return hmac.digest(self._of_request, joined, "sha256")
+
+    def of_text(self, text: str) -> bytes:
+        """16 bytes that are the same for texts that differ only in case and spacing."""
+        folded = " ".join(text.lower().split())
+        return hmac.digest(self._of_text, folded.encode(), "sha256")[:_REPEAT_BYTES]

@@ -1,0 +1,149 @@
+"""The services behind the gateway: one coalescer each, and what an item's visit to one of them looked like."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+
+from google.protobuf.message import Message
+from google.rpc import code_pb2
+from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
+
+from services.runtime.clients import ListResult, list_sender
+from services.runtime.errors import DependencyDown, MoatError, OutOfTime, code_of
+from services.runtime.metrics import BatchMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from moat.mesh.v1 import item_pb2
+
+    from gateway.deadlines import Deadlines
+    from gateway.items import Item
+    from gateway.settings import HopBudget
+
+MessageT = TypeVar("MessageT", bound=Message)
+ResultT = TypeVar("ResultT", bound=ListResult)
+
+_REASONS = {
+    code_pb2.DEADLINE_EXCEEDED: "out_of_time",
+    code_pb2.UNAVAILABLE: "unavailable",
+    code_pb2.RESOURCE_EXHAUSTED: "over_quota",
+}
+
+
+def reason_of(error: MoatError) -> str:
+    """Why a part is missing, from the closed set that metrics and spans use."""
+    return _REASONS.get(code_of(error), "failed")
+
+
+@dataclass(slots=True, eq=False)
+class Leg(Generic[MessageT, ResultT]):
+    """One item's visit to one hop. Times are on the monotonic clock; 0 for what did not happen."""
+
+    hop: str
+    rpc: str
+    message: MessageT
+    until: float
+    """When it must be over."""
+    asked: float
+    sent: float = 0.0
+    answered: float = 0.0
+    failure: str = ""
+    """See `reason_of`."""
+    timing: item_pb2.HopTiming | None = None
+    """What the hop itself says about its time."""
+    future: asyncio.Future[ResultT] = field(init=False)
+
+    async def result(self) -> ResultT:
+        """Raises MoatError when the hop did not answer in time, or answered with an error."""
+        try:
+            result = await self.future
+        except MoatError as error:
+            self._failed(error)
+            raise
+        except DeadlinePassed:
+            raise self._failed(OutOfTime(f"{self.hop} had no room in time")) from None
+        except (NotAnswered, QueueFull):
+            raise self._failed(DependencyDown(f"{self.hop} did not answer")) from None
+        self.timing = getattr(result, "timing", None)
+        return result
+
+    def _failed(self, error: MoatError) -> MoatError:
+        self.answered = self.answered or time.monotonic()
+        self.failure = reason_of(error)
+        return error
+
+
+AnyLeg = Leg[Any, Any]
+
+
+class ListCall(Protocol):
+    """A list RPC of a generated stub."""
+
+    def __call__(self, request: Any, *, timeout: float) -> AsyncIterator[Any]: ...  # noqa: ANN401, D102
+
+
+class Hop(Generic[MessageT, ResultT]):
+    """One list RPC of one service."""
+
+    def __init__(
+        self,
+        name: str,
+        call: Any,  # noqa: ANN401 - a stub's multicallable; grpc's own type is narrower than what is needed here
+        request: type[Message],
+        budget: HopBudget,
+        deadlines: Deadlines,
+        *,
+        slots: int,
+        max_batch: int,
+    ) -> None:
+        """`name` as spans, metrics and records call the hop; `request` is the list's message type."""
+        self.name = name
+        self._rpc = request.__name__.removesuffix("Request")
+        self._call = cast("ListCall", call)
+        self._request = request
+        self._budget = budget
+        self._deadlines = deadlines
+        self.coalescer: Coalescer[Leg[MessageT, ResultT], ResultT] = Coalescer(
+            list_sender(self._send, lambda legs: legs, peer=name, max_seconds=budget.seconds),
+            slots=slots,
+            max_batch=max_batch,
+            observe=BatchMetrics(name),
+        )
+
+    def until(self, item: Item) -> float:
+        """When an item that is asked about now must be back."""
+        now = time.monotonic()
+        return now + min(self._budget.seconds, (item.deadline - now) * self._budget.share)
+
+    def is_full_wait(self, leg: AnyLeg) -> bool:
+        """Whether a leg that ran out of time had all that this hop ever gives: then the hop is slow, not the item."""
+        return leg.until - leg.asked >= self._budget.seconds * 0.99
+
+    def ask(self, message: MessageT, *, until: float, bulk: bool) -> Leg[MessageT, ResultT]:
+        """Sends a message with the next list. Never blocks and never raises: see `Leg.result`."""
+        leg: Leg[MessageT, ResultT] = Leg(self.name, self._rpc, message, until, time.monotonic())
+        try:
+            leg.future = self.coalescer.submit(leg, deadline=until, priority=int(bulk))
+        except QueueFull as error:
+            leg.future = asyncio.get_running_loop().create_future()
+            leg.future.set_exception(error)
+        else:
+            self._deadlines.watch(leg.future, until, self._expire)
+        return leg
+
+    def _expire(self, future: asyncio.Future[ResultT]) -> None:
+        future.set_exception(OutOfTime(f"{self.name} did not answer in time", metadata={"peer": self.name}))
+
+    async def _send(self, legs: Sequence[Leg[MessageT, ResultT]], *, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109 - the stub's name for it
+        sent = time.monotonic()
+        for leg in legs:
+            leg.sent = sent
+        async for response in self._call(self._request(items=[leg.message for leg in legs]), timeout=timeout):
+            answered = time.monotonic()
+            for result in response.results:
+                legs[result.index].answered = answered
+            yield response

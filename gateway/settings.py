@@ -1,0 +1,70 @@
+"""What can be set about the gateway. Every field has a default that suits one machine of two cores."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_settings import SettingsConfigDict
+
+from services.runtime.settings import ServiceSettings
+
+
+class HopBudget(BaseModel):
+    """How long an item may be at one hop: a share of what is left of its time, and never more than a cap."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    share: float = Field(gt=0, le=1)
+    """Of the time left when the hop is asked; the rest is for the hops after it."""
+    seconds: float = Field(gt=0, le=60)
+    """The cap: what a hop that hangs may cost an item whose caller is patient."""
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of `python -m gateway`."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
+
+    default_timeout_seconds: float = Field(default=5.0, gt=0, le=60)
+    """How long an item may take when its caller does not say."""
+    max_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    """The longest an item may take, whatever its caller says."""
+
+    in_flight_limit: int = Field(default=256, ge=1, le=65536)
+    """Items worked on at once. More makes larger lists, and a longer way for everybody; what exceeds it waits where
+    shares are fair."""
+    max_wait_seconds: float = Field(default=2.0, gt=0, le=60)
+    """An item waits no longer than this for its turn, however patient its caller."""
+    stream_unanswered_limit: int = Field(default=1024, ge=1)
+    """Items a stream may have unanswered; past it the gateway stops reading and the caller's transport pushes back."""
+
+    coalesce: bool = True
+    """False sends every item in a call of its own: for measuring what lists are worth."""
+    hop_slots: int = Field(default=2, ge=1, le=64)
+    """Lists in flight at each hop."""
+    hop_max_batch: int = Field(default=128, ge=1, le=256)
+    """Items in one list."""
+    detection: HopBudget = HopBudget(share=0.6, seconds=2.0)
+    context: HopBudget = HopBudget(share=0.4, seconds=1.0)
+    restrictions: HopBudget = HopBudget(share=0.4, seconds=1.0)
+    routing: HopBudget = HopBudget(share=0.5, seconds=1.0)
+    append: HopBudget = HopBudget(share=0.7, seconds=1.0)
+    """Leaves time for the spool."""
+    effects: HopBudget = HopBudget(share=0.8, seconds=0.25)
+    """The decision is made by then; an effect that takes longer is PENDING in the answer."""
+    background_seconds: float = Field(default=5.0, gt=0, le=60)
+    """What happens after the answer may take this long."""
+
+    data_keys_cached: int = Field(default=20_000, ge=1)
+    """Subjects whose data key is at hand; a subject that comes back later gets another one."""
+
+    spool_max_records: int = Field(default=200_000, ge=0)
+    """How many decisions the gateway keeps on its own disk while the log cannot be reached. 0 keeps none."""
+    spool_max_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
+    """The same in bytes."""
+    spool_replay_seconds: float = Field(default=0.25, gt=0, le=60)
+    """How long the gateway waits before it tries again to move its spool to the log."""
+
+    trace_slow_ms: float = Field(default=500.0, gt=0)
+    """From here on a decision is slow."""
+    trace_queue: int = Field(default=4096, ge=1)
+    """Decisions whose spans wait for export; more are dropped and counted."""

@@ -1,0 +1,54 @@
+"""Which decisions' spans are worth keeping, known only at the end. One that is dropped costs a comparison."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from moat.moderation.v1 import moderation_pb2
+from moat.routing.v1 import verdict_pb2
+
+if TYPE_CHECKING:
+    from gateway.desk import Outcome
+    from gateway.items import Item
+
+_RANDOM_BITS = 56
+"""The low 56 bits of a trace id are random by W3C's rules, and in a UUIDv7 too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An item whose path is over, as spans are made from it."""
+
+    item: Item
+    outcome: Outcome
+    at: float
+    """When it was answered, on the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRule:
+    """A share of all by trace id, the same on every gateway; and all that somebody will ask about."""
+
+    share: float
+    notable: bool
+    slow_seconds: float
+
+    def keeps(self, finished: Finished) -> bool:
+        """Whether its spans are worth their cost."""
+        if self.share >= 1 or int(finished.item.trace_id[-14:], 16) < self.share * (1 << _RANDOM_BITS):
+            return True
+        return self.notable and self._is_notable(finished)
+
+    def _is_notable(self, finished: Finished) -> bool:
+        outcome = finished.outcome
+        if not isinstance(outcome, moderation_pb2.Decision):
+            return True
+        slow = finished.at - finished.item.arrival.at > self.slow_seconds
+        return slow or outcome.outcome != verdict_pb2.OUTCOME_ALLOW or len(outcome.degraded) > 0
+
+
+def finished_now(item: Item, outcome: Outcome) -> Finished:
+    """An item that has just been answered."""
+    return Finished(item, outcome, time.monotonic())
