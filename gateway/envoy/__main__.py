@@ -1,4 +1,7 @@
-"""`python -m gateway.envoy`: prints the edge's configuration for the topology in MOAT_TOPOLOGY; `--check` asks Envoy."""
+"""`python -m gateway.envoy`: prints the edge's configuration for the topology in MOAT_TOPOLOGY.
+
+`--check` asks Envoy for its opinion instead.
+"""
 
 from __future__ import annotations
 

@@ -142,7 +142,11 @@ def _access_log() -> Document:
     """Ids, codes and times; no header that a caller could put content in."""
     return {
         "name": "envoy.access_loggers.stdout",
-        "filter": {"status_code_filter": {"comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "x"}}}},
+        "filter": {
+            "status_code_filter": {
+                "comparison": {"op": "GE", "value": {"default_value": 400, "runtime_key": "edge.access_log_from"}}
+            }
+        },
         "typed_config": {
             "@type": f"{_TYPE}.access_loggers.stream.v3.StdoutAccessLog",
             "log_format": {

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+import envoy
 import yaml
 
 from gateway.envoy.edge import bootstrap
 from services.runtime.topology import Topology
 
 DESCRIPTOR_SET = Path(__file__).resolve().parents[2] / "gen" / "moat.binpb"
-BINARY = Path(sys.executable).parent / "envoy"
+BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
+"""The server itself, not the script that its package puts on the path."""
 
 
 def render(topology: Topology) -> str:

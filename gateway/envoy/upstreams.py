@@ -30,7 +30,9 @@ def service_cluster(topology: Topology, name: str) -> Document:
         **_cluster(name, process.host, process.port),
         # A chat server's streams are long: what counts is requests and streams, not connections.
         "circuit_breakers": {
-            "thresholds": [{"max_connections": 64, "max_pending_requests": 4096, "max_requests": 8192, "max_retries": 16}]
+            "thresholds": [
+                {"max_connections": 64, "max_pending_requests": 4096, "max_requests": 8192, "max_retries": 16}
+            ]
         },
         "transport_socket": {
             "name": "envoy.transport_sockets.tls",

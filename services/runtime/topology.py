@@ -46,6 +46,8 @@ class Redis(_Frozen):
 
     host: str = "127.0.0.1"
     port: int
+    bus_port: int = 0
+    """Where the nodes of the cluster talk to each other; of no interest to clients."""
     password_file: Path
 
     def password(self) -> str:
@@ -94,6 +96,8 @@ class Edge(_Frozen):
     admin: int
     ca_file: Path
     """What clients trust."""
+    origins: list[str] = Field(default_factory=list)
+    """Web pages that may call by gRPC-Web, as `https://console.example`."""
 
 
 class Tokens(_Frozen):

@@ -1,0 +1,38 @@
+"""Triton with our model repository."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from inference.server import TritonLayout, TritonPorts
+from services.runtime.topology import Topology
+from tools.launcher.home import ENVIRONMENTS
+from tools.launcher.program import Program
+from tools.launcher.triton_health import TritonHealth
+
+
+def triton(topology: Topology, folder: Path) -> Program:
+    """The program; `folder` holds its backends. Raises UnusableEnvironment, which names what is missing and a cure."""
+    environment = ENVIRONMENTS / "triton"
+    layout = TritonLayout.prepare(folder, environment)
+    server, collector, share = topology.triton, topology.collector, topology.traces.keep_share
+    command, variables = layout.command(
+        TritonPorts(grpc=server.grpc, http=server.http, metrics=server.metrics),
+        otlp_http=f"http://{collector.host}:{collector.otlp_http}" if share else "",
+        trace_rate=round(1 / share) if share else 1,
+    )
+    health = TritonHealth(server)
+
+    async def prepare() -> None:
+        await asyncio.to_thread(TritonLayout.prepare, folder, environment)
+
+    return Program(
+        name="triton",
+        command=command,
+        environment=variables,
+        probe=health.probe,
+        folder=folder,
+        prepare=prepare,
+        heal=health.heal,
+    )

@@ -1,0 +1,78 @@
+"""Asks Triton for real inferences, and reloads a model whose process died.
+
+When the process behind a Python-based model dies, Triton goes on calling the model ready and fails every request to it,
+for good. So only an inference tells, and only unloading and loading again cures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import numpy.typing as npt
+import tritonclient.grpc.aio as triton
+from tritonclient.utils import InferenceServerException, triton_to_np_dtype
+
+from services.runtime import topology
+from services.runtime.logs import log
+
+_INFERENCE_SECONDS = 2.0
+_UNLOAD_SECONDS = 10.0
+
+
+class TritonHealth:
+    """Health of one server. Not for concurrent use."""
+
+    def __init__(self, server: topology.Triton) -> None:
+        """Connects on first use."""
+        self._address = f"{server.host}:{server.grpc}"
+        self._client: triton.InferenceServerClient | None = None
+        self._sick: list[str] = []
+
+    async def probe(self) -> bool:
+        """Whether every loaded model answers."""
+        client = self._connect()
+        if not await client.is_server_ready():
+            return False
+        self._sick = [name for name in await self._models(client) if not await self._answers(client, name)]
+        return not self._sick
+
+    async def heal(self) -> None:
+        """Unloads and loads what did not answer."""
+        client = self._connect()
+        for name in self._sick:
+            log.warning("model_reloaded", model=name)
+            await client.unload_model(name)
+            async with asyncio.timeout(_UNLOAD_SECONDS):
+                while await client.is_model_ready(name):
+                    await asyncio.sleep(0.05)
+            await client.load_model(name)
+
+    def _connect(self) -> triton.InferenceServerClient:
+        if self._client is None:
+            self._client = triton.InferenceServerClient(self._address)
+        return self._client
+
+    async def _models(self, client: triton.InferenceServerClient) -> list[str]:
+        index = await client.get_model_repository_index()
+        return sorted({model.name for model in index.models if model.state == "READY"})
+
+    async def _answers(self, client: triton.InferenceServerClient, name: str) -> bool:
+        metadata = await client.get_model_metadata(name)
+        inputs = [_blank(one.name, one.datatype, list(one.shape)) for one in metadata.inputs]
+        try:
+            await client.infer(name, inputs, client_timeout=_INFERENCE_SECONDS)
+        except InferenceServerException as error:
+            # What the model itself refuses it has looked at: then its process lives.
+            return bool(error.status() == "StatusCode.INVALID_ARGUMENT")
+        return True
+
+
+def _blank(name: str, datatype: str, shape: list[int]) -> triton.InferInput:
+    """An input of the smallest shape, all zeros or empty strings."""
+    sizes = [max(1, size) for size in shape]
+    kind = triton_to_np_dtype(datatype)
+    value: npt.NDArray[np.generic] = np.full(sizes, b"", np.object_) if kind is np.object_ else np.zeros(sizes, kind)
+    blank = triton.InferInput(name, sizes, datatype)
+    blank.set_data_from_numpy(value)
+    return blank
