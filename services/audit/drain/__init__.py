@@ -1,0 +1,1 @@
+"""Moves decisions from the log to Postgres, each exactly once by its id."""
