@@ -8,12 +8,12 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.launcher import leash
 from tools.launcher.processes import start_ticks
-from tools.launcher.program import Program
+from tools.launcher.program import Account, Program
 
 
 class Child:
@@ -31,13 +31,11 @@ class Child:
 
         Raises OSError.
         """
-        account = program.account
-        user, group = (account.user, account.group) if account else (leash.SAME, leash.SAME)
+        command, environment = leashed(program.command, {**program.environment, **mark}, program.account)
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-IS", leash.__file__, str(os.getpid()), str(user), str(group)),
-                *program.command,
-                env={"LEASHED": json.dumps({**program.environment, **mark})},
+                *command,
+                env=environment,
                 cwd=program.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -73,3 +71,12 @@ class Child:
         """At once, with all that it started."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def leashed(
+    command: Sequence[str], environment: Mapping[str, str], account: Account | None = None
+) -> tuple[list[str], dict[str, str]]:
+    """A command and its environment, so that it dies when the thread that starts it does. See `leash`."""
+    user, group = (account.user, account.group) if account else (leash.SAME, leash.SAME)
+    wrapped = [sys.executable, "-IS", leash.__file__, str(os.getpid()), str(user), str(group), *command]
+    return wrapped, {"LEASHED": json.dumps(dict(environment))}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.runtime.topology import Topology
-from tools.launcher.home import ROOT, SUPERVISOR, Home
+from tools.launcher.child import leashed
+from tools.launcher.home import SUPERVISOR, Home
 from tools.launcher.processes import belonging_to
 from tools.launcher.status import State, Status
 from tools.launcher.tokens import mint
@@ -33,28 +33,38 @@ class Mesh:
     home: Home
 
     def start(
-        self, *, topology: Path | None = None, only: Sequence[str] = (), settings: Mapping[str, str] | None = None
+        self,
+        *,
+        topology: Path | None = None,
+        only: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+        outlive_us: bool = True,
     ) -> int:
-        """Starts a supervisor, which lives on after us; returns its process id. See `wait_until_up`.
+        """Starts a supervisor; returns its process id. See `wait_until_up`.
 
         `topology`: a source instead of config/topology.yaml. `only`: these programs, and what they come after.
-        `settings`: variables (`GATEWAY_…`) that override settings of processes.
+        `settings`: variables (`GATEWAY_…`) that override settings of processes. Unless it shall `outlive_us` it is
+        killed when the calling thread ends, however that ends.
         """
         self.home.make()
         command = [sys.executable, "-m", "tools.launcher"]
         command += ["--topology", str(topology)] if topology else []
         command += ["--only", *only] if only else []
-        with self.home.log(SUPERVISOR).open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env={**os.environ, **(settings or {}), "MOAT_HOME": str(self.home.folder.parent)},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        return process.pid
+        environment = {**os.environ, **(settings or {}), "MOAT_HOME": str(self.home.folder.parent)}
+        if not outlive_us:
+            command, environment = leashed(command, environment)
+        log = str(self.home.log(SUPERVISOR))
+        return os.posix_spawn(
+            command[0],
+            command,
+            environment,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
 
     def wait_until_up(
         self, supervisor: int, *, seconds: float = 180.0, tell: Callable[[Status], None] = lambda _: None

@@ -107,11 +107,13 @@ def _others_may_pass(folder: Path) -> bool:
 def _place_elsewhere(folder: Path) -> Path:
     """A folder of its own for each mesh; where the data would have been stays a link that says where it is."""
     place = _ELSEWHERE / hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    place.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_symlink():
+        # A mesh that was removed, with its passwords, leaves this behind.
+        shutil.rmtree(place, ignore_errors=True)
         if folder.exists():
             folder.rmdir()
         folder.symlink_to(place)
+    place.mkdir(mode=0o700, exist_ok=True)
     return place
 
 

@@ -1,0 +1,96 @@
+# What people and the build do here. Two commands matter: `make demo` and `make test`.
+# Everything runs from environments under .moat/envs, which `setup` makes and renews only when a lock has changed.
+
+PYTHON ?= python3
+# Tests that share the mesh run in one worker; the rest use the other.
+WORKERS ?= 2
+PY := .moat/envs/services/bin/python
+TRAIN := .moat/envs/train/bin/python
+TESTS ?= tests
+MAKEFLAGS += --no-print-directory
+# Ours, and nobody else's: a PYTHONPATH or a PYTHONHOME of the shell would find other packages.
+unexport PYTHONPATH PYTHONHOME
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train evaluate golden-update \
+	check-config setup setup-services setup-dev setup-train clean
+
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+demo: setup-services ## start the mesh and play a conversation through it (ONCE=1: then stop everything)
+	@bin/moat up
+ifeq ($(ONCE),1)
+	@$(PY) -m tools.demo; code=$$?; bin/moat down || code=1; exit $$code
+else
+	@$(PY) -m tools.demo
+	@echo "The mesh stays up. 'make status', 'make logs', 'make down'."
+endif
+
+test: setup-dev ## run all tests against real servers (TESTS=path, WORKERS=n)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(TESTS)
+
+up: setup-services ## start the mesh and wait until all of it is well
+	@bin/moat up
+
+down: ## drain and stop the mesh
+	@bin/moat down
+
+status: ## how each process is
+	@bin/moat status
+
+logs: ## follow the logs (NAME=gateway for one)
+	@bin/moat logs --follow $(NAME)
+
+bench: setup-services ## measure, write .moat/bench.json and docs/benchmarks.md
+	@$(PY) -m tools.bench
+
+chaos: setup-dev ## kill everything at random moments under load, and reconcile
+	@$(PY) -m tools.chaos
+
+lint: setup-dev ## ruff, buf, and the generated stubs
+	@$(PY) -m ruff check .
+	@$(PY) -m tools.protos lint
+	@$(PY) -m tools.protos breaking
+
+fmt: setup-dev ## format the code
+	@$(PY) -m ruff format .
+
+types: setup-dev ## mypy, strict
+	@$(PY) -m mypy
+
+protos: setup-dev ## generate gen/ anew
+	@$(PY) -m tools.protos generate
+
+check-config: setup-services ## read every process's configuration and say what is wrong
+	@bin/moat check-config
+
+golden-update: setup-dev ## write the expected outputs anew; the diff is the review
+	@$(PY) -m pytest -q --golden-update tests/golden
+
+train: setup-train ## train the models again (hours on a laptop)
+	@$(TRAIN) -m inference.training
+
+evaluate: setup-train ## measure the models again
+	@$(TRAIN) -m inference.evaluation
+
+lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
+	@for name in services dev triton train; do \
+		$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+			--no-annotate --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
+			|| exit 1; \
+	done
+
+setup: setup-dev ## make all environments that running and testing need
+
+setup-services:
+	@$(PYTHON) -m tools.setup services triton
+
+setup-dev:
+	@$(PYTHON) -m tools.setup services dev triton
+
+setup-train:
+	@$(PYTHON) -m tools.setup train
+
+clean: down ## remove the mesh's data, secrets and logs; environments stay
+	@rm -rf .moat/mesh

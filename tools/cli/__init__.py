@@ -1,0 +1,1 @@
+"""The `moat` command. Each module adds its subcommands: `register(commands)`."""
