@@ -132,5 +132,3 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         sealed = record.sealed_content
         wrapped = await self._decisions.wrapped_key(principal.tenant, principal.environment, sealed.key_id)
         return None if wrapped is None else self._unsealer.open(record, wrapped)
-
-

@@ -44,9 +44,7 @@ async def serve(topology: Topology, settings: AuditSettings) -> None:
     served = [
         Served(
             decision_log_service_pb2.DESCRIPTOR.services_by_name["DecisionLogService"],
-            partial(
-                decision_log_service_pb2_grpc.add_DecisionLogServiceServicer_to_server, DecisionLogServicer(log)
-            ),
+            partial(decision_log_service_pb2_grpc.add_DecisionLogServiceServicer_to_server, DecisionLogServicer(log)),
         ),
         Served(
             audit_service_pb2.DESCRIPTOR.services_by_name["AuditService"],

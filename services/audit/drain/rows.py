@@ -63,10 +63,20 @@ def _add(rows: Rows, record: decision_record_pb2.DecisionRecord, duplicate_of: s
     verdict = record.verdict
     rows.decisions.append(
         (
-            record.tenant, record.environment, record.decision_id, record.request_id, record.user_id,
-            record.channel_id, record.surface, _OUTCOMES[verdict.outcome], verdict.category, verdict.severity,
-            verdict.policy.content_hash, "\n".join(record.degraded), duplicate_of,
-            record.decide_time.ToDatetime(UTC), record.SerializeToString(),
+            record.tenant,
+            record.environment,
+            record.decision_id,
+            record.request_id,
+            record.user_id,
+            record.channel_id,
+            record.surface,
+            _OUTCOMES[verdict.outcome],
+            verdict.category,
+            verdict.severity,
+            verdict.policy.content_hash,
+            "\n".join(record.degraded),
+            duplicate_of,
+            record.decide_time.ToDatetime(UTC),
+            record.SerializeToString(),
         )  # fmt: skip
     )
-

@@ -62,9 +62,7 @@ class DecisionLog:
 
     async def prepare(self) -> None:
         """Loads the functions. Safe to repeat."""
-        await self._cluster.execute_command(
-            "FUNCTION LOAD", "REPLACE", _FUNCTIONS, target_nodes=RedisCluster.PRIMARIES
-        )
+        await self._cluster.execute_command("FUNCTION LOAD", "REPLACE", _FUNCTIONS, target_nodes=RedisCluster.PRIMARIES)
 
     async def ping(self) -> bool:
         """Whether the log answers."""

@@ -43,7 +43,15 @@ KEYS = Table(
 FILTERABLE: dict[str, Filterable] = {
     name: Filterable(DECISIONS.c[name])
     for name in (
-        "request_id", "user_id", "channel_id", "surface", "outcome", "category", "severity", "degraded", "decide_time",
+        "request_id",
+        "user_id",
+        "channel_id",
+        "surface",
+        "outcome",
+        "category",
+        "severity",
+        "degraded",
+        "decide_time",
     )  # fmt: skip
 }
 _DEFAULT_PAGE = 50
@@ -66,7 +74,9 @@ class Decisions:
 
     async def get(self, tenant: str, environment: str, decision_id: str) -> decision_record_pb2.DecisionRecord | None:
         """One decision; None when there is no such in this tenant and environment."""
-        row = await self._one(tenant, environment, select(DECISIONS.c.record).where(DECISIONS.c.decision_id == decision_id))
+        row = await self._one(
+            tenant, environment, select(DECISIONS.c.record).where(DECISIONS.c.decision_id == decision_id)
+        )
         return None if row is None else decision_record_pb2.DecisionRecord.FromString(row[0])
 
     async def wrapped_key(self, tenant: str, environment: str, key_id: str) -> bytes | None:

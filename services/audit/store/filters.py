@@ -1,6 +1,6 @@
 """The part of AIP-160 that lists need: comparisons, AND, OR (which binds tighter), NOT, parentheses, `:` for "has".
 
-    outcome = "DROP" AND (severity >= 3 OR category = "violence.threat") AND NOT surface = "username"
+outcome = "DROP" AND (severity >= 3 OR category = "violence.threat") AND NOT surface = "username"
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Owns who says what to whom, how often: sliding windows over users, channels and targets."""

@@ -1,0 +1,1 @@
+"""Enforcements in Postgres, and what holds now in Redis for the hot path."""
