@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.envoy.tokens import authorisation_filter, jwt_filter
+from gateway.envoy.tokens import CLAIM_HEADERS, HEALTH, authorisation_filter, jwt_filter
 from gateway.envoy.upstreams import collector_cluster, service_cluster
 from services.runtime.topology import Topology
 
@@ -59,6 +59,8 @@ def _listener(topology: Topology, descriptor_set: str) -> Document:
     return {
         "name": "edge",
         "address": _socket(topology.edge.host, topology.edge.port),
+        # Also how much of a JSON request can be translated.
+        "per_connection_buffer_limit_bytes": MAX_REQUEST_BYTES,
         "filter_chains": [
             {
                 "transport_socket": _downstream_tls(topology),
@@ -112,27 +114,33 @@ def _connection_manager(topology: Topology, descriptor_set: str) -> Document:
         # Streams of chat servers live for hours; what must end is ended by deadlines and token expiry.
         "stream_idle_timeout": "0s",
         "request_headers_timeout": "10s",
-        # Envoy's own request id stays on: without one it traces nothing, whatever the sampling below says.
-        "tracing": _tracing(topology),
+        "early_header_mutation_extensions": [_forget_claims()],
+        **({"tracing": _tracing(topology)} if topology.traces.keep_share else {}),
         "access_log": [_access_log()],
         "http_filters": _filters(topology, descriptor_set),
-        "route_config": _routes(),
+        "route_config": _routes(topology),
     }
 
 
 def _tracing(topology: Topology) -> Document:
-    share = {"value": topology.traces.keep_share * 100}
+    """Envoy's own spans: this share of all traces, chosen by trace id, whatever the caller's sampled flag says (an SDK
+    always sets it: it cannot know yet what will be worth keeping)."""
+    samplers = "envoy.tracers.opentelemetry.samplers"
+    share = {"numerator": round(topology.traces.keep_share * 1_000_000), "denominator": "MILLION"}
     return {
-        # The caller's choice (its traceparent's sampled flag) is followed; without one, this share is traced.
-        "client_sampling": {"value": 100.0},
-        "random_sampling": share,
-        "overall_sampling": {"value": 100.0 if topology.traces.keep_share else 0.0},
         "provider": {
             "name": "envoy.tracers.opentelemetry",
             "typed_config": {
                 "@type": "type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig",
                 "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}, "timeout": "1s"},
                 "service_name": "edge",
+                "sampler": {
+                    "name": f"{samplers}.trace_id_ratio_based",
+                    "typed_config": {
+                        "@type": f"{_TYPE}.tracers.opentelemetry.samplers.v3.TraceIdRatioBasedSamplerConfig",
+                        "sampling_percentage": share,
+                    },
+                },
             },
         },
     }
@@ -161,6 +169,17 @@ def _access_log() -> Document:
                     "trace_id": "%TRACE_ID%",
                 }
             },
+        },
+    }
+
+
+def _forget_claims() -> Document:
+    """What only a verified token may say, a caller cannot say, whatever the token leaves out."""
+    return {
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {
+            "@type": f"{_TYPE}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+            "mutations": [{"remove": header} for header in CLAIM_HEADERS.values()],
         },
     }
 
@@ -213,7 +232,7 @@ def _transcoder(descriptor_set: str) -> Document:
     }
 
 
-def _routes() -> Document:
+def _routes(topology: Topology) -> Document:
     return {
         "name": "public",
         "request_headers_to_add": [
@@ -226,9 +245,25 @@ def _routes() -> Document:
             {
                 "name": "public",
                 "domains": ["*"],
-                "routes": [_route(service, process) for service, process in ROUTES.items()],
+                "routes": [
+                    *(_route(service, process) for service, process in ROUTES.items()),
+                    _route(HEALTH, "gateway"),
+                ],
+                "typed_per_filter_config": {"envoy.filters.http.cors": _cors(topology)},
             }
         ],
+    }
+
+
+def _cors(topology: Topology) -> Document:
+    """Which web pages may call by gRPC-Web; none unless the topology says so."""
+    return {
+        "@type": f"{_TYPE}.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{"exact": origin} for origin in topology.edge.origins],
+        "allow_methods": "POST",
+        "allow_headers": "authorization,content-type,grpc-timeout,traceparent,x-grpc-web,x-user-agent",
+        "expose_headers": "grpc-status,grpc-message,grpc-status-details-bin",
+        "max_age": "600",
     }
 
 

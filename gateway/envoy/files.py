@@ -17,9 +17,9 @@ BINARY = Path(envoy.__file__).parent / "_bin" / "envoy"
 """The server itself, not the script that its package puts on the path."""
 
 
-def render(topology: Topology) -> str:
+def render(topology: Topology, descriptor_set: Path = DESCRIPTOR_SET) -> str:
     """The configuration as YAML, keys in the order in which they read best."""
-    return yaml.safe_dump(bootstrap(topology, str(DESCRIPTOR_SET)), sort_keys=False, width=120)
+    return yaml.safe_dump(bootstrap(topology, str(descriptor_set)), sort_keys=False, width=120)
 
 
 def check(document: str) -> str:

@@ -19,8 +19,12 @@ CLAIM_HEADERS = {
 """Which header carries which claim; `services.runtime.identity` reads them. Envoy overwrites what a caller sent."""
 
 
+HEALTH = "grpc.health.v1.Health"
+"""The one service that is answered without a token: load balancers have none."""
+
+
 def jwt_filter(topology: Topology) -> Document:
-    """Every request needs a good token: signature, issuer, audience, expiry."""
+    """Every request but one for health needs a good token: signature, issuer, audience, expiry."""
     return {
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {
@@ -38,7 +42,10 @@ def jwt_filter(topology: Topology) -> Document:
                     "payload_in_metadata": "token",
                 }
             },
-            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}}],
+            "rules": [
+                {"match": {"prefix": f"/{HEALTH}/"}},
+                {"match": {"prefix": "/"}, "requires": {"provider_name": "tokens"}},
+            ],
         },
     }
 
@@ -52,21 +59,22 @@ def authorisation_filter() -> Document:
             "rules": {
                 "action": "ALLOW",
                 "policies": {
+                    "anybody may ask for health": {
+                        "permissions": [{"url_path": {"path": {"prefix": f"/{HEALTH}/"}}}],
+                        "principals": [{"any": True}],
+                    },
                     "holders of a token with a tenant": {
                         "permissions": [{"any": True}],
-                        "principals": [
-                            {
-                                "sourced_metadata": {
-                                    "metadata_matcher": {
-                                        "filter": "envoy.filters.http.jwt_authn",
-                                        "path": [{"key": "token"}, {"key": "tenant"}],
-                                        "value": {"string_match": {"safe_regex": {"regex": ".+"}}},
-                                    }
-                                }
-                            }
-                        ],
-                    }
+                        "principals": [{"sourced_metadata": {"metadata_matcher": _TENANT_IS_KNOWN}}],
+                    },
                 },
             },
         },
     }
+
+
+_TENANT_IS_KNOWN: Document = {
+    "filter": "envoy.filters.http.jwt_authn",
+    "path": [{"key": "token"}, {"key": "tenant"}],
+    "value": {"string_match": {"safe_regex": {"regex": ".+"}}},
+}

@@ -1,4 +1,7 @@
-"""Golden files: what was agreed on, kept beside the tests. `make golden-update` writes it anew; the diff is the review."""
+"""Golden files: what was agreed on, kept beside the tests.
+
+`make golden-update` writes it anew; the diff is the review.
+"""
 
 from __future__ import annotations
 

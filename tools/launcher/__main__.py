@@ -45,9 +45,9 @@ def _run(home: Home, source_file: Path, only: list[str]) -> None:
     earlier = Status.read(home)
     end_all(home.folder, earlier.recorded if earlier else {})
     source = read_source(source_file)
-    ports = Ports()
-    topology = resolve(home, source, ports)
-    asyncio.run(Supervisor(home, programs(home, source, topology, only)).run())
+    with Ports() as ports:
+        topology = resolve(home, source, ports)
+        asyncio.run(Supervisor(home, programs(home, source, topology, only)).run())
 
 
 def _refuse(problem: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Self
 
 LOOPBACK = "127.0.0.1"
 _HIGHEST = 32_000
@@ -10,7 +11,7 @@ _HIGHEST = 32_000
 
 
 class Ports:
-    """Hands each port out once on this machine, for as long as this object lives.
+    """Hands each port out once on this machine, until it is closed.
 
     Between finding a port free and a server listening there lie seconds, in which another mesh that starts just now
     would find it free as well. So each port is also claimed by a name that only one process can hold: an abstract unix
@@ -20,6 +21,15 @@ class Ports:
     def __init__(self) -> None:
         """Nothing is claimed yet."""
         self._claims: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        """For `with`."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Gives up all claims."""
+        for claim in self._claims:
+            claim.close()
 
     def pick(self, preferred: int) -> int:
         """`preferred`, or the next free port above it. Raises OSError when there is none."""
