@@ -1,0 +1,1 @@
+"""Owns the verdict: the active policy over signals, features and restrictions."""
