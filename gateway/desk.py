@@ -155,16 +155,15 @@ class Desk:
 
     async def _fly(self, flight: Flight) -> None:
         item = flight.item
-        outcome: Outcome = Internal()
         try:
-            outcome = await self._decide(item)
+            outcome: Outcome = await self._decide(item)
         except MoatError as error:
             outcome = error
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits must hear of it
             log.error("decision_failed", decision_id=item.decision_id, exc_info=error)
-        finally:
-            self.land(flight, outcome)
-            self._admission.leave(time.monotonic() - item.started)
+            outcome = Internal()
+        self.land(flight, outcome)
+        self._admission.leave(time.monotonic() - item.started)
         self._observe(item, outcome)
 
 

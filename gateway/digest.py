@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-if TYPE_CHECKING:
-    from moat.moderation.v1 import moderation_pb2
+from moat.moderation.v1 import moderation_pb2
 
 _REPEAT_BYTES = 16
 
@@ -29,16 +26,15 @@ class Digests:
         self._of_text = derive(key_encryption_key, "repeat-digest")
 
     def of_request(self, message: moderation_pb2.ModerationItem, surface: str) -> bytes:
-        """32 bytes over author, place and content. Each part is preceded by its length: none runs into the next."""
-        parts = [
-            message.user_id.encode(),
-            message.channel_id.encode(),
-            surface.encode(),
-            message.content.SerializeToString(deterministic=True),
-            *(target.encode() for target in message.target_user_ids),
-        ]
-        joined = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        return hmac.digest(self._of_request, joined, "sha256")
+        """32 bytes over author, place and content: the parts of an item that a repeat must have in common."""
+        asked = moderation_pb2.ModerationItem(
+            user_id=message.user_id,
+            channel_id=message.channel_id,
+            target_user_ids=message.target_user_ids,
+            surface=surface,
+            content=message.content,
+        )
+        return hmac.digest(self._of_request, asked.SerializeToString(deterministic=True), "sha256")
 
     def of_text(self, text: str) -> bytes:
         """16 bytes that are the same for texts that differ only in case and spacing."""

@@ -129,10 +129,11 @@ class Path:
             context=item.context_until(until),
             surface=item.surface,
             signals=evidence.signals,
-            features=evidence.features,
             restrictions=evidence.restrictions,
             missing=evidence.missing,
         )
+        if evidence.features is not None:
+            message.features.MergeFrom(evidence.features)
         leg = self._ask.routing.ask(message, until=until, bulk=item.bulk)
         item.legs.append(leg)
         try:

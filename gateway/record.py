@@ -11,8 +11,9 @@ from moat.enforcement.v1 import effect_service_pb2, enforcement_pb2
 from gateway import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from google.protobuf.internal import containers
     from moat.detection.v1 import signals_pb2
     from moat.mesh.v1 import item_pb2
     from moat.routing.v1 import verdict_pb2
@@ -31,7 +32,7 @@ class Evidence:
     """What is known about an item when it is decided. None and absent are what did not answer in time."""
 
     signals: signals_pb2.Signals | None = None
-    features: Mapping[str, float] = field(default_factory=dict)
+    features: containers.ScalarMap[str, float] | None = None
     restrictions: Sequence[enforcement_pb2.Restriction] = ()
     missing: list[str] = field(default_factory=list)
 
@@ -40,13 +41,14 @@ def degradations(evidence: Evidence, verdict: verdict_pb2.Verdict) -> list[str]:
     """Every degradation by name, once: what the policy said about missing parts, parts it said nothing about, parts of
     detection, and rules that could not be evaluated."""
     named = list(verdict.degraded)
-    spoken_for = {name.partition(":")[0] for name in named}
-    named += [f"{part}:missing" for part in evidence.missing if part not in spoken_for]
-    if evidence.signals is not None:
+    if evidence.missing:
+        spoken_for = {name.partition(":")[0] for name in named}
+        named += [f"{part}:missing" for part in evidence.missing if part not in spoken_for]
+    if evidence.signals is not None and evidence.signals.degraded:
         named += [f"detection.{part}:missing" for part in evidence.signals.degraded]
     if verdict.failed_rule_ids:
         named.append("routing:failed_rules")
-    return list(dict.fromkeys(named))
+    return list(dict.fromkeys(named)) if named else named
 
 
 def build(
@@ -70,16 +72,10 @@ def build(
         channel_id=message.channel_id,
         target_user_ids=message.target_user_ids,
         surface=item.surface,
-        features=evidence.features,
         signals=evidence.signals,
         restrictions=evidence.restrictions,
         missing=evidence.missing,
         verdict=verdict,
-        timings=[
-            decision_record_pb2.NamedTiming(hop=leg.hop, timing=leg.timing)
-            for leg in item.legs
-            if leg.timing is not None and leg.hop in _RECORDED_HOPS
-        ],
         trace_id=item.trace_id,
         sealed_content=sealed,
         degraded=degradations(evidence, verdict),
@@ -87,6 +83,11 @@ def build(
         do_not_store=message.do_not_store,
         gateway_version=VERSION,
     )
+    if evidence.features is not None:
+        record.features.MergeFrom(evidence.features)
+    for leg in item.legs:
+        if leg.timing is not None and leg.hop in _RECORDED_HOPS:
+            record.timings.add(hop=leg.hop, timing=leg.timing)
     record.receive_time.FromNanoseconds(arrival.unix_nanos)
     record.decide_time.FromNanoseconds(decide_unix_nanos)
     return record
