@@ -87,7 +87,7 @@ setup-services:
 	@$(PYTHON) -m tools.setup services triton
 
 setup-dev:
-	@$(PYTHON) -m tools.setup services dev triton
+	@$(PYTHON) -m tools.setup dev triton
 
 setup-train:
 	@$(PYTHON) -m tools.setup train

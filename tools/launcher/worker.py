@@ -108,29 +108,37 @@ class Worker:
 
     async def _watch(self, child: Child) -> None:
         """Returns when the program has to go."""
-        well = time.monotonic()
+        since = time.monotonic()  # it began, or began to be unwell
         limit = self.program.start_seconds
         while True:
             problem = await self._probe()
-            if not problem and not self.well_once.is_set():
-                try:
-                    await self.program.settle()
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
-                    self._fail(str(error))
-                    return
             if not problem:
-                well = time.monotonic()
-                limit = self.program.patience_seconds
-                self.well_once.set()
+                if not await self._settle():
+                    return
                 self._set(State.HEALTHY)
-            elif time.monotonic() - well > limit:
+                limit = self.program.patience_seconds
+            elif self._state is State.HEALTHY:
+                since = time.monotonic()
+                self._set(State.UNWELL, problem)
+                await self._heal()
+            elif time.monotonic() - since > limit:
                 log.error("program_unwell_too_long", program=self.program.name, pid=child.pid, problem=problem)
                 self._set(self._state, f"not well for {limit:.0f} s: {problem}")
                 return
-            elif self._state in (State.HEALTHY, State.UNWELL):
-                self._set(State.UNWELL, problem)
+            elif self._state is State.UNWELL:
                 await self._heal()
             await asyncio.sleep(_RUNNING_INTERVAL if self._state is State.HEALTHY else _STARTING_INTERVAL)
+
+    async def _settle(self) -> bool:
+        """Whether others may rely on it."""
+        if not self.well_once.is_set():
+            try:
+                await self.program.settle()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and tried again
+                self._fail(str(error))
+                return False
+            self.well_once.set()
+        return True
 
     async def _probe(self) -> str:
         """What is wrong; empty if nothing is."""
