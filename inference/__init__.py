@@ -1,0 +1,1 @@
+"""The models: how they are trained, measured, exported, and served by Triton."""

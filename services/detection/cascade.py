@@ -1,0 +1,58 @@
+"""Which lines the deep tier is asked about, and what the tiers say together. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.detection.categories import CATEGORIES
+
+
+class Deep(StrEnum):
+    """When the deep tier is asked."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+UNSURE_FROM, UNSURE_TO = 0.12, 0.97
+"""Between these the fast tier may be wrong in a way that changes a verdict."""
+_WEIGHT = 0.6
+"""Of the deep tier where both speak, in log-odds."""
+_UNREADABLE_SHARE = 0.5
+_SECOND_LOOK = np.asarray([category != "platform.profanity" for category in CATEGORIES])
+"""Swearing is a matter of words: lists and the fast tier settle it."""
+
+
+def unsure(fast: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which lines need the deep tier. `fast`: [lines, categories]."""
+    between = (fast > UNSURE_FROM) & (fast < UNSURE_TO) & _SECOND_LOOK
+    found: NDArray[np.bool_] = between.any(axis=1)
+    return found
+
+
+def readable(text: str) -> bool:
+    """Whether the deep tier's vocabulary covers the text: it knows Latin script."""
+    ascii_letters = sum("a" <= character <= "z" for character in text)
+    letters = sum(map(str.isalpha, text))
+    return letters > 0 and ascii_letters >= _UNREADABLE_SHARE * letters
+
+
+def together(fast: NDArray[np.float32], deep: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Both tiers' calibrated probabilities as one: a weighted mean of their log-odds."""
+    both: NDArray[np.float32] = _expit(_WEIGHT * _logit(deep) + (1 - _WEIGHT) * _logit(fast))
+    return both
+
+
+def _logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    logit: NDArray[np.float32] = np.log(clipped / (1 - clipped))
+    return logit
+
+
+def _expit(logit: NDArray[np.float32]) -> NDArray[np.float32]:
+    expit: NDArray[np.float32] = 1 / (1 + np.exp(-logit))
+    return expit

@@ -1,0 +1,181 @@
+"""One list of lines through the tiers: cheap ones for all at once, the deep one for those it can change."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from moat.detection.v1 import signals_pb2
+from moat.mesh.v1 import item_pb2
+from moat_client.coalescer import DeadlinePassed, QueueFull
+from numpy.typing import NDArray
+from prometheus_client import Counter
+
+from services.detection import cascade
+from services.detection.categories import CATEGORIES
+from services.detection.cascade import Deep
+from services.detection.deep_tier import MODEL, MODEL_VERSION, Answer, DeepTier, Question
+from services.detection.fast_tier import FastTier
+from services.detection.language import Language, Languages
+from services.detection.normalise import VERSION as NORMALISER
+from services.detection.normalise import Normalised, normalise
+from services.detection.terms import Hit, Terms
+from services.runtime.errors import OutOfTime
+from services.runtime.logs import log
+
+DEEP_SHARE = Counter("detection_lines_total", "Lines by whether the deep tier was asked.", ["deep"])
+_ORDER = sorted(range(len(CATEGORIES)), key=lambda position: CATEGORIES[position])
+_SPAN_FROM = 0.5
+
+
+@dataclass(slots=True)
+class Line:
+    """One text on its way through the tiers."""
+
+    text: str
+    traceparent: str = ""
+    deadline: float | None = None
+    """On `time.monotonic`'s clock."""
+    normalised: Normalised = field(init=False)
+    language: Language = field(init=False)
+    hits: list[Hit] = field(init=False)
+
+
+@dataclass(slots=True)
+class Scored:
+    """What was found, and how long the parts took."""
+
+    index: int
+    signals: signals_pb2.Signals
+    stages: list[item_pb2.HopTiming.Stage]
+
+
+class Scorer:
+    """The cascade."""
+
+    def __init__(self, terms: Terms, fast: FastTier, deep: DeepTier, languages: Languages, *, when: Deep) -> None:
+        """`when` the deep tier is asked."""
+        self._terms = terms
+        self._fast = fast
+        self._deep = deep
+        self._languages = languages
+        self._when = when
+
+    async def score(self, lines: Sequence[Line]) -> AsyncIterator[list[Scored]]:
+        """Yields results as they are ready: what the cheap tiers settle at once, the rest when the deep tier answers."""
+        clock = _Clock(len(lines))
+        for line in lines:
+            line.normalised = normalise(line.text)
+            line.hits = self._terms.find(line.normalised.text)
+            line.language = self._languages.of(line.normalised.text)
+        clock.lap("normalise")
+        fast = self._fast.probabilities([line.normalised.text for line in lines])
+        clock.lap("fast_tier")
+        asked = self._ask(lines, fast)
+        DEEP_SHARE.labels("yes").inc(len(asked))
+        DEEP_SHARE.labels("no").inc(len(lines) - len(asked))
+        settled = [
+            Scored(index, self._signals(line, fast[index], "decided"), list(clock.stages))
+            for index, line in enumerate(lines)
+            if index not in asked
+        ]
+        if settled:
+            yield settled
+        reason = "forced" if self._when is Deep.ALWAYS else "uncertain"
+        waiting = set(asked.values())
+        index_of = {future: index for index, future in asked.items()}
+        while waiting:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            yield [self._finish(index_of[future], lines, fast, future, reason, clock) for future in done]
+
+    def _ask(self, lines: Sequence[Line], fast: NDArray[np.float32]) -> dict[int, asyncio.Future[Answer]]:
+        if self._when is Deep.NEVER:
+            return {}
+        wanted = np.ones(len(lines), dtype=bool) if self._when is Deep.ALWAYS else cascade.unsure(fast)
+        asked: dict[int, asyncio.Future[Answer]] = {}
+        for index in map(int, np.flatnonzero(wanted)):
+            line = lines[index]
+            if self._when is Deep.AUTO and not cascade.readable(line.normalised.text):
+                continue
+            try:
+                asked[index] = self._deep.ask(Question(line.normalised.text, line.traceparent), deadline=line.deadline)
+            except QueueFull as error:
+                asked[index] = asyncio.get_running_loop().create_future()
+                asked[index].set_exception(error)
+        return asked
+
+    def _finish(  # noqa: PLR0917 - one line's whole state
+        self,
+        index: int,
+        lines: Sequence[Line],
+        fast: NDArray[np.float32],
+        future: asyncio.Future[Answer],
+        reason: str,
+        clock: _Clock,
+    ) -> Scored:
+        error = future.exception()
+        if error is not None:
+            missed = "out_of_time" if isinstance(error, DeadlinePassed | OutOfTime) else "unavailable"
+            log.info("deep_tier_missed", reason=missed, error=type(error).__name__)
+            signals = self._signals(lines[index], fast[index], missed)
+            signals.degraded.append("deep_tier")
+            return Scored(index, signals, list(clock.stages))
+        answer = future.result()
+        both = cascade.together(fast[index], answer.probabilities)
+        return Scored(index, self._signals(lines[index], both, reason), [*clock.stages, clock.deep_stage(answer)])
+
+    def _signals(self, line: Line, scores: NDArray[np.float32], deep_reason: str) -> signals_pb2.Signals:
+        signals = signals_pb2.Signals(
+            language=line.language.code,
+            language_confidence=line.language.confidence,
+            normaliser_version=NORMALISER,
+            lists_version=self._terms.version,
+            tiers=[
+                signals_pb2.TierUse(name="terms", version=self._terms.version, reason="always"),
+                signals_pb2.TierUse(name="fast_text", version=self._fast.version, reason="always"),
+                signals_pb2.TierUse(name=MODEL, version=MODEL_VERSION, reason=deep_reason),
+            ],
+            scores=[
+                signals_pb2.Score(category=CATEGORIES[position], probability=float(scores[position]))
+                for position in _ORDER
+            ],
+        )
+        for hit in line.hits:
+            start, end = line.normalised.original_span(hit.start, hit.end)
+            signals.spans.add(start=start, end=end, category=hit.category, source="terms", term_id=hit.entry_id)
+        for position in map(int, np.flatnonzero(scores >= _SPAN_FROM)):
+            found = self._fast.span(line.normalised.text, position)
+            if found is not None:
+                start, end = line.normalised.original_span(*found)
+                signals.spans.add(start=start, end=end, category=CATEGORIES[position], source="fast_text")
+        return signals
+
+
+class _Clock:
+    """Stages of one list, as offsets from its start."""
+
+    def __init__(self, batch_size: int) -> None:
+        self._began = self._last = time.perf_counter()
+        self._batch_size = batch_size
+        self.stages: list[item_pb2.HopTiming.Stage] = []
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.stages.append(self._stage(name, self._last, now, self._batch_size))
+        self._last = now
+
+    def deep_stage(self, answer: Answer) -> item_pb2.HopTiming.Stage:
+        stage = self._stage("triton", answer.asked, answer.asked + answer.seconds, answer.batch_size)
+        stage.batch_trace_id, stage.batch_span_id = answer.trace_id, answer.span_id
+        return stage
+
+    def _stage(self, name: str, start: float, end: float, batch_size: int) -> item_pb2.HopTiming.Stage:
+        return item_pb2.HopTiming.Stage(
+            name=name,
+            offset_micros=max(0, int((start - self._began) * 1e6)),
+            duration_micros=max(0, int((end - start) * 1e6)),
+            batch_size=batch_size,
+        )

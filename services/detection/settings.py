@@ -1,0 +1,34 @@
+"""Settings of the detection service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from services.detection.cascade import Deep
+from services.runtime.settings import ServiceSettings
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class DetectionSettings(ServiceSettings):
+    """Defaults suit one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="DETECTION_")
+
+    deep: Deep = Deep.AUTO
+    """When the deep tier is asked: where it can change the verdict, always, or never."""
+    lists: Path = _ROOT / "config" / "lists"
+    """The folder of term lists."""
+    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "1"
+    """The fast tier's weights."""
+    deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
+    """The deep tier's tokenizer is here; the model itself is Triton's."""
+    deep_slots: int = Field(default=2, ge=1)
+    """Calls to Triton at a time."""
+    deep_batch: int = Field(default=32, ge=1, le=32)
+    """Lines a call; the model's own bound is 32."""
+    deep_queue: int = Field(default=512, ge=1)
+    """Lines that may wait for the deep tier; more do without."""
