@@ -76,8 +76,10 @@ evaluate: setup-train ## measure the models again
 
 lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
 	@for name in services dev triton train; do \
+		override=requirements/$$name.override; \
 		$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-			--no-annotate --custom-compile-command "make lock" requirements/$$name.in -o requirements/$$name.txt \
+			--no-annotate --custom-compile-command "make lock" $$([ -f $$override ] && echo --override $$override) \
+			requirements/$$name.in -o requirements/$$name.txt \
 			|| exit 1; \
 	done
 

@@ -42,12 +42,13 @@ class Environment:
             if self.is_current():
                 return
             whole = self._is_whole(self._read_stamp())
+            # Now, not afterwards: a lock may change while it is being installed.
+            held = {name: _digest(path) for name, path in self.locks.items()}
             self._stamp.unlink(missing_ok=True)
             if not whole:
                 self._create(interpreter)
             self._install(lock)
             self._link_sources()
-            held = {name: _digest(path) for name, path in self.locks.items()}
             self._stamp.write_text(json.dumps({_FOLDER: str(self.folder), **held}))
 
     @property

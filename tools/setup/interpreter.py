@@ -20,17 +20,27 @@ def choose_interpreter(*, needs_libpython: bool) -> str:
 
     Raises SetupFailed.
     """
+    pythons = usable_pythons()
+    if not pythons:
+        raise SetupFailed(REMEDY)
+    if not needs_libpython:
+        return pythons[0]
     problems: list[str] = []
-    for python in usable_pythons():
-        problem = _lacks_libpython(python) if needs_libpython else ""
+    found = [json.loads(subprocess.check_output([python, "-c", _PROBE])) for python in pythons]
+    # One that Triton was made for comes first: the younger ones have no numpy 1.
+    for python, (version, library_folder) in sorted(zip(pythons, found, strict=True), key=_without_numpy_1):
+        problem = _lacks_libpython(version, library_folder)
         if not problem:
             return python
         problems.append(problem)
-    raise SetupFailed(problems[0] if problems else REMEDY)
+    raise SetupFailed(problems[0])
 
 
-def _lacks_libpython(python: str) -> str:
-    version, library_folder = json.loads(subprocess.check_output([python, "-c", _PROBE]))
+def _without_numpy_1(found: tuple[str, list[str]]) -> bool:
+    return found[1][0] == "3.13"
+
+
+def _lacks_libpython(version: str, library_folder: str) -> str:
     try:
         find_libpython(version, library_folder)
     except UnusableEnvironment as problem:
