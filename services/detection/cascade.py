@@ -18,7 +18,7 @@ class Deep(StrEnum):
     NEVER = "never"
 
 
-UNSURE_FROM, UNSURE_TO = 0.12, 0.97
+UNSURE_FROM, UNSURE_TO = 0.3, 0.98
 """Between these the fast tier may be wrong in a way that changes a verdict."""
 _WEIGHT = 0.6
 """Of the deep tier where both speak, in log-odds."""

@@ -1,0 +1,245 @@
+"""The client: one object per process, for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import grpc
+from google.protobuf import duration_pb2
+from moat.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
+from moat.context.v1 import context_service_pb2
+from moat.enforcement.v1 import enforcement_service_pb2, enforcement_service_pb2_grpc
+from moat.mesh.v1 import content_pb2
+from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
+
+from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
+from moat_client.errors import MoatError, from_rpc, from_status, invalid
+from moat_client.stream import ModerationStream
+from moat_client.types import Decision, Outage, decision_of
+
+MAX_CHARACTERS = 10_000
+_OPTIONS = [
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.enable_retries", 0),
+]
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
+
+TokenSource = str | Path | Callable[[], str]
+OnOutage = Outage | str | Callable[[moderation_pb2.ModerationItem, MoatError], Decision]
+
+
+class Moat:
+    """Moderates. `async with Moat(…) as moat: await moat.moderate(…)`."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: TokenSource,
+        ca_file: Path | str | None = None,
+        on_outage: OnOutage = Outage.RAISE,
+        timeout: float = 2.0,
+        streams: int = 2,
+        frames: int = 4,
+        max_frame: int = 64,
+        transport: str = "stream",
+    ) -> None:
+        """`token`: the token itself, a file that holds it, or a function; files and functions are asked again for every
+        stream. `on_outage`: what to do when the mesh cannot be asked within the deadline. `timeout` in seconds, for items
+        that name none. `streams` long calls carry `frames` lists each at a time. `transport` "unary" makes a call an item.
+        """
+        self._token = token
+        self._on_outage = Outage(on_outage) if isinstance(on_outage, str) else on_outage
+        self._timeout = timeout
+        root = Path(ca_file).read_bytes() if ca_file else None
+        self._channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root), _OPTIONS)
+        self._moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
+        self._enforcement = enforcement_service_pb2_grpc.EnforcementServiceStub(self._channel)
+        self._audit = audit_service_pb2_grpc.AuditServiceStub(self._channel)
+        self._streams = [ModerationStream(self._moderation, self._read_token) for _ in range(streams)]
+        self._lanes = [Coalescer(stream.send, slots=frames, max_batch=max_frame) for stream in self._streams]
+        self._unary = transport == "unary"
+        self._next = 0
+
+    async def __aenter__(self) -> Self:
+        """Connects on first use."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Ends streams and connection."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends streams and connection."""
+        for stream in self._streams:
+            await stream.close()
+        await self._channel.close()
+
+    async def moderate(
+        self,
+        text: str,
+        *,
+        user_id: str,
+        channel_id: str = "",
+        target_user_ids: Sequence[str] = (),
+        surface: str = "chat",
+        request_id: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - the mesh's deadline too, not only ours
+        traceparent: str | None = None,
+        do_not_store: bool = False,
+    ) -> Decision:
+        """Decides one line. Raises MoatError, unless `on_outage` says otherwise for an outage."""
+        _check(text)
+        seconds = self._timeout if timeout is None else timeout
+        item = moderation_pb2.ModerationItem(
+            request_id=request_id or str(uuid.uuid4()),
+            user_id=user_id,
+            channel_id=channel_id,
+            target_user_ids=target_user_ids,
+            surface=surface,
+            content=content_pb2.Content(text=content_pb2.TextContent(text=text)),
+            traceparent=traceparent or _new_traceparent(),
+            do_not_store=do_not_store,
+        )
+        try:
+            return decision_of(await self._decide(item, time.monotonic() + seconds))
+        except MoatError as error:
+            if not error.is_outage:
+                raise
+            return self._in_outage(item, error)
+
+    async def moderate_many(self, items: Sequence[moderation_pb2.ModerationItem]) -> list[Decision | MoatError]:
+        """Decides a list in one call; each item has its own answer."""
+        request = moderation_service_pb2.BatchModerateRequest(items=items)
+        response = await self._call(self._moderation.BatchModerate, request)
+        return [
+            from_status(result.error) if result.HasField("error") else decision_of(result.decision)
+            for result in response.results
+        ]
+
+    async def ingest(
+        self, events: Sequence[context_service_pb2.Event]
+    ) -> moderation_service_pb2.IngestEventsResponse:
+        """Tells what happened around the contents."""
+        return await self._call(
+            self._moderation.IngestEvents, moderation_service_pb2.IngestEventsRequest(events=events)
+        )
+
+    async def check_subject(
+        self, user_id: str, channel_id: str = ""
+    ) -> enforcement_service_pb2.CheckSubjectResponse:
+        """May the user post?"""
+        request = enforcement_service_pb2.CheckSubjectRequest(user_id=user_id, channel_id=channel_id)
+        return await self._call(self._enforcement.CheckSubject, request)
+
+    async def apply_enforcement(
+        self, request: enforcement_service_pb2.ApplyEnforcementRequest
+    ) -> enforcement_service_pb2.ApplyEnforcementResponse:
+        """Applies one. Safe to repeat with the same request id."""
+        return await self._call(self._enforcement.ApplyEnforcement, request)
+
+    async def reverse_enforcement(
+        self, enforcement_id: str, reason: str
+    ) -> enforcement_service_pb2.ReverseEnforcementResponse:
+        """Takes one back."""
+        request = enforcement_service_pb2.ReverseEnforcementRequest(enforcement_id=enforcement_id, reason=reason)
+        return await self._call(self._enforcement.ReverseEnforcement, request)
+
+    async def get_decision(
+        self, decision_id: str, *, include_content: bool = False
+    ) -> audit_service_pb2.GetDecisionResponse:
+        """The whole record of a decision."""
+        request = audit_service_pb2.GetDecisionRequest(decision_id=decision_id, include_content=include_content)
+        return await self._call(self._audit.GetDecision, request)
+
+    async def list_decisions(
+        self, filter_: str = "", *, page_size: int = 50, page_token: str = ""
+    ) -> audit_service_pb2.ListDecisionsResponse:
+        """A page of decisions, newest first."""
+        request = audit_service_pb2.ListDecisionsRequest(filter=filter_, page_size=page_size, page_token=page_token)
+        return await self._call(self._audit.ListDecisions, request)
+
+    async def _decide(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+        """Asks, and asks again while the mesh is away and there is time: by the same request id, that is safe."""
+        pause = _FIRST_PAUSE
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise MoatError(grpc.StatusCode.DEADLINE_EXCEEDED, "no answer within the deadline", reason="OUT_OF_TIME")
+            item.timeout.CopyFrom(duration_pb2.Duration(nanos=int(left % 1 * 1e9), seconds=int(left)))
+            try:
+                return await asyncio.wait_for(self._ask(item, deadline), left)
+            except TimeoutError:
+                continue
+            except MoatError as error:
+                if error.code is not grpc.StatusCode.UNAVAILABLE or deadline - time.monotonic() <= pause:
+                    raise
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _ask(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+        if self._unary:
+            request = moderation_service_pb2.ModerateRequest(item=item)
+            return (await self._call(self._moderation.Moderate, request, deadline - time.monotonic())).decision
+        lane = self._lanes[self._next]
+        self._next = (self._next + 1) % len(self._lanes)
+        try:
+            return await lane.submit(item, deadline=deadline)
+        except QueueFull:
+            message = "too many items wait in this client"
+            raise MoatError(grpc.StatusCode.RESOURCE_EXHAUSTED, message, reason="CLIENT_QUEUE_FULL") from None
+        except (DeadlinePassed, NotAnswered):
+            message = "no answer within the deadline"
+            raise MoatError(grpc.StatusCode.DEADLINE_EXCEEDED, message, reason="OUT_OF_TIME") from None
+
+    async def _call(self, method, request, timeout: float | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ASYNC109
+        metadata = (("authorization", f"Bearer {self._read_token()}"),)
+        try:
+            return await method(request, metadata=metadata, timeout=timeout or self._timeout)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+
+    def _read_token(self) -> str:
+        if callable(self._token):
+            return self._token()
+        if isinstance(self._token, Path):
+            return self._token.read_text().strip()
+        return self._token
+
+    def _in_outage(self, item: moderation_pb2.ModerationItem, error: MoatError) -> Decision:
+        if self._on_outage is Outage.RAISE:
+            raise error
+        if callable(self._on_outage):
+            return self._on_outage(item, error)
+        allowed = self._on_outage is Outage.ALLOW
+        return Decision(
+            outcome="ALLOW" if allowed else "DROP",
+            display_text=item.content.text.text if allowed else "",
+            request_id=item.request_id,
+            outage=True,
+        )
+
+
+def _check(text: str) -> None:
+    if not text:
+        raise invalid("content.text.text", "must be at least 1 characters")
+    if len(text) > MAX_CHARACTERS:
+        raise invalid("content.text.text", f"must be at most {MAX_CHARACTERS} characters")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise invalid("content.text.text", "has a lone surrogate; send valid Unicode") from None
+
+
+def _new_traceparent() -> str:
+    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
