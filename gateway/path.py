@@ -116,7 +116,7 @@ class Path:
         if (scored := await _or_missing(detection, evidence)) is not None:
             evidence.signals = scored.signals
             for part in scored.signals.degraded:
-                DEGRADATIONS.labels(f"detection.{part}", "degraded").inc()
+                DEGRADATIONS.labels(part, "detection").inc()
         if (seen := await _or_missing(context, evidence)) is not None:
             evidence.features = seen.features
         if (held := await _or_missing(restrictions, evidence)) is not None:

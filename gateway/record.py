@@ -38,14 +38,13 @@ class Evidence:
 
 
 def degradations(evidence: Evidence, verdict: verdict_pb2.Verdict) -> list[str]:
-    """Every degradation by name, once: what the policy said about missing parts, parts it said nothing about, parts of
-    detection, and rules that could not be evaluated."""
+    """Every degradation by name, once: missing parts with the policy's answer to each, or without one if it has none,
+    and rules that could not be evaluated."""
     named = list(verdict.degraded)
-    if evidence.missing:
+    parts = [*evidence.missing, *(evidence.signals.degraded if evidence.signals is not None else ())]
+    if parts:
         spoken_for = {name.partition(":")[0] for name in named}
-        named += [f"{part}:missing" for part in evidence.missing if part not in spoken_for]
-    if evidence.signals is not None and evidence.signals.degraded:
-        named += [f"detection.{part}:missing" for part in evidence.signals.degraded]
+        named += [f"{part}:missing" for part in parts if part not in spoken_for]
     if verdict.failed_rule_ids:
         named.append("routing:failed_rules")
     return list(dict.fromkeys(named)) if named else named

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gateway.desk import Outcome
     from gateway.items import Item
 
-_RANDOM_BITS = 56
-"""The low 56 bits of a trace id are random by W3C's rules, and in a UUIDv7 too."""
+_RANDOM_DIGITS = 8
+"""The end of a trace id is random by W3C's rules. So are the last 32 bits of a UUIDv7; before them a counter stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class KeepRule:
 
     def keeps(self, finished: Finished) -> bool:
         """Whether its spans are worth their cost."""
-        if self.share >= 1 or int(finished.item.trace_id[-14:], 16) < self.share * (1 << _RANDOM_BITS):
+        if self.share >= 1 or int(finished.item.trace_id[-_RANDOM_DIGITS:], 16) < self.share * 16**_RANDOM_DIGITS:
             return True
         return self.notable and self._is_notable(finished)
 
