@@ -32,7 +32,8 @@ class Arrival:
     traceparent: str = ""
     """The call's own."""
     edge_start_unix_nanos: int = 0
-    """When the edge received the call; 0 for unknown, and for a stream, whose start says nothing about its items."""
+    """When the edge received the call; of a stream, whose start says nothing about its items, when the message was
+    here. 0 if it did not come through the edge."""
     at: float = field(default_factory=time.monotonic)
     """When the gateway had the message, on the monotonic clock."""
     unix_nanos: int = field(default_factory=time.time_ns)
@@ -40,7 +41,9 @@ class Arrival:
 
     def again(self) -> Arrival:
         """The next message of the same stream, which has just come."""
-        return replace(self, edge_start_unix_nanos=0, at=time.monotonic(), unix_nanos=time.time_ns())
+        now = time.time_ns()
+        edge_start = now if self.edge_start_unix_nanos else 0
+        return replace(self, edge_start_unix_nanos=edge_start, at=time.monotonic(), unix_nanos=now)
 
     def wall_nanos(self, moment: float) -> int:
         """A moment of the monotonic clock in nanoseconds since the Unix epoch."""

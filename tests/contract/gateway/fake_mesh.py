@@ -23,7 +23,7 @@ from tests.contract.gateway.peers import Audit, Collector, ContextWindows, Detec
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 ROLES = "game_server: [contents.moderate, events.ingest]\nauditor: [decisions.read]\n"
@@ -73,7 +73,7 @@ class FakeMesh:
         await self._collector.stop(None)
 
     async def start_gateway(self) -> None:
-        self.gateway = Gateway(self._topology(), GatewaySettings(**self.settings))
+        self.gateway = Gateway(self.topology(), GatewaySettings(**self.settings))
         self._works: list[asyncio.Task[None]] = await self.gateway.start()
         self._port = await self.gateway.server.start()
         self.channel = self.open_channel()
@@ -105,7 +105,9 @@ class FakeMesh:
             key_file=self.folder / f"{me}.key",
         )
 
-    def _topology(self) -> Topology:
+    def topology(self, *, gateway_port: int = 0, settings: Mapping[str, object] | None = None) -> Topology:
+        """What the gateway is started with."""
+
         def process(name: str, address: str = "127.0.0.1:0", **more: object) -> dict[str, object]:
             host, _, port = address.partition(":")
             return {
@@ -118,7 +120,9 @@ class FakeMesh:
             }
 
         processes = {name: process(name, address) for name, address in self.addresses.items()}
-        processes["gateway"] = process("gateway", callers={"edge": []})
+        processes["gateway"] = process(
+            "gateway", f"127.0.0.1:{gateway_port}", callers={"edge": []}, settings=dict(settings or {})
+        )
         redis = {"port": 1, "password_file": self.state / "none"}
         return Topology.model_validate(
             {

@@ -81,6 +81,20 @@ async def test_an_item_with_its_own_trace_shows_the_edge_and_links_to_the_call(s
     assert (link.trace_id.hex(), link.span_id.hex()) == (call_trace, call_span)
 
 
+async def test_an_item_of_a_stream_shows_the_edge_too_and_links_to_the_stream(start_fake_mesh: StartFakeMesh) -> None:
+    fake_mesh = await start_fake_mesh(keep_share=1.0)
+    opened = ("x-moat-edge-start", f"{time.time() - 3600:.6f}")
+    headers = (*caller(), ("traceparent", f"00-{'a' * 32}-{'b' * 16}-01"), opened)
+    call = fake_mesh.stub.StreamModerate(None, metadata=headers)
+    await call.write(api.StreamModerateRequest(items=[item("r1", traceparent=f"00-{TRACE}-{SPAN}-01")]))
+    await call.read()
+    call.cancel()
+    spans = await spans_of(fake_mesh, TRACE)
+    edge, root = spans["edge", "edge"], spans["gateway", "moderate"]
+    assert edge.start_time_unix_nano == root.start_time_unix_nano
+    assert [link.trace_id.hex() for link in root.links] == ["a" * 32]
+
+
 async def test_an_item_in_the_calls_trace_hangs_under_the_edges_own_span(start_fake_mesh: StartFakeMesh) -> None:
     fake_mesh = await start_fake_mesh(keep_share=1.0)
     headers = (*caller(), ("traceparent", f"00-{TRACE}-{SPAN}-01"), ("x-moat-edge-start", f"{time.time():.6f}"))
