@@ -1,0 +1,78 @@
+"""`moat decision ID`: the whole record of a decision."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from google.protobuf.json_format import MessageToJson
+from moat.audit.v1 import audit_service_pb2, decision_record_pb2
+from moat.enforcement.v1 import enforcement_pb2
+from moat.routing.v1 import verdict_pb2
+
+from moat_client import MoatError
+from tools.cli.failure import Failure
+from tools.cli.session import local_topology, open_client
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+
+def register(commands: Commands) -> None:
+    """Adds the subcommand."""
+    one = commands.add_parser("decision", help="the whole record of a decision")
+    one.add_argument("id")
+    one.add_argument("--tenant", default="demo")
+    one.add_argument("--content", action="store_true", help="unseal the content too")
+    one.add_argument("--json", action="store_true")
+    one.set_defaults(run=_decision)
+
+
+def _decision(arguments: argparse.Namespace) -> int:
+    try:
+        found = asyncio.run(_get(arguments))
+    except MoatError as error:
+        raise Failure(f"{error.reason}: {error.message}") from None
+    if arguments.json:
+        sys.stdout.write(MessageToJson(found, preserving_proto_field_name=True) + "\n")
+        return 0
+    for line in _lines(found.decision):
+        sys.stdout.write(line + "\n")
+    if found.HasField("content"):
+        sys.stdout.write(f"content       {found.content.text.text!r}\n")
+    page = local_topology().collector
+    sys.stdout.write(f"trace         http://{page.host}:{page.page}/decisions/{arguments.id}\n")
+    return 0
+
+
+async def _get(arguments: argparse.Namespace) -> audit_service_pb2.GetDecisionResponse:
+    async with open_client(local_topology(), tenant=arguments.tenant, roles=("auditor",)) as moat:
+        return await moat.get_decision(arguments.id, include_content=arguments.content)
+
+
+def _lines(record: decision_record_pb2.DecisionRecord) -> Iterator[str]:
+    verdict = record.verdict
+    yield f"decision      {record.decision_id}"
+    yield f"request       {record.request_id}  by {record.caller}  in {record.tenant}/{record.environment}"
+    yield f"who           {record.user_id}  channel {record.channel_id or '-'}  surface {record.surface}"
+    yield f"decided       {record.decide_time.ToJsonString()}"
+    yield f"outcome       {verdict_pb2.Outcome.Name(verdict.outcome)}  {verdict.category or '-'}  severity {verdict.severity}"
+    for effect in verdict.effects:
+        yield f"effect        {enforcement_pb2.EffectKind.Name(effect.kind)}  by {', '.join(effect.rule_ids)}"
+    for rule in verdict.rules:
+        yield f"rule          {rule.rule_id}  {rule.category}  severity {rule.severity}"
+    yield f"policy        {verdict.policy.name} {verdict.policy.version}  {verdict.policy.content_hash}"
+    for score in record.signals.scores:
+        yield f"score         {score.category:22} {score.probability:.4f}"
+    for tier in record.signals.tiers:
+        yield f"tier          {tier.name:10} {tier.version}  {tier.reason}"
+    yield f"versions      normaliser {record.signals.normaliser_version}  lists {record.signals.lists_version}"
+    for name in sorted(record.features):
+        yield f"context       {name:32} {record.features[name]:g}"
+    for named in record.timings:
+        yield f"timing        {named.hop:12} {named.timing.total_micros / 1000:.2f} ms, batch of {named.timing.batch_size}"
+    for name in record.degraded:
+        yield f"degraded      {name}"

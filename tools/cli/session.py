@@ -1,0 +1,28 @@
+"""A client of the local mesh, with a token of its own."""
+
+from __future__ import annotations
+
+from moat_client import Moat
+from services.runtime.topology import Topology
+from tools.cli.failure import Failure
+from tools.launcher.home import Home
+from tools.launcher.tokens import mint
+
+
+def local_topology() -> Topology:
+    """The running (or last) mesh of MOAT_HOME. Raises Failure."""
+    try:
+        return Topology.load(Home.default().topology)
+    except OSError:
+        raise Failure("there is no mesh here yet; start one with `make up`") from None
+
+
+def open_client(topology: Topology, *, tenant: str, roles: tuple[str, ...], timeout: float = 5.0) -> Moat:
+    """Signed in as `local`."""
+
+    def token() -> str:
+        return mint(topology.tokens, tenant=tenant, roles=roles)
+
+    return Moat(
+        f"localhost:{topology.edge.port}", token=token, ca_file=topology.edge.ca_file, timeout=timeout
+    )

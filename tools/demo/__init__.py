@@ -1,0 +1,1 @@
+"""Plays a conversation through the mesh and says what became of it."""
