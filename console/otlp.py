@@ -35,7 +35,9 @@ class Receiver(TraceServiceServicer):  # type: ignore[misc] - generated without 
         self._store = store
 
     async def Export(  # noqa: N802 - OTLP's name
-        self, request: ExportTraceServiceRequest, context: grpc.aio.ServicerContext[Any, Any]
+        self,
+        request: ExportTraceServiceRequest,
+        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002
     ) -> ExportTraceServiceResponse:
         """OTLP/gRPC."""
         self._store.add(read_otlp(request.resource_spans))

@@ -84,7 +84,7 @@ class SpanStore:
                     if other.span_id not in known:
                         known.add(other.span_id)
                         # Shown under the span that links to it.
-                        parent = span.span_id if other.span_id == span_id or other.parent_id == span_id else other.parent_id
+                        parent = span.span_id if span_id in (other.span_id, other.parent_id) else other.parent_id
                         linked.append(_under(other, parent))
         return sorted([*own, *linked], key=lambda span: span.start)
 
@@ -125,10 +125,17 @@ def read_otlp(resources: Iterable[ResourceSpans]) -> list[Span]:
                 links = tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links)
                 found.append(
                     Span(
-                        span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex(), service, span.name[:200],
-                        span.start_time_unix_nano, span.end_time_unix_nano, span.status.code == span.status.STATUS_CODE_ERROR,
-                        _attributes(span.attributes), links,
-                    )  # fmt: skip
+                        span.trace_id.hex(),
+                        span.span_id.hex(),
+                        span.parent_span_id.hex(),
+                        service,
+                        span.name[:200],
+                        span.start_time_unix_nano,
+                        span.end_time_unix_nano,
+                        span.status.code == span.status.STATUS_CODE_ERROR,
+                        _attributes(span.attributes),
+                        links,
+                    )
                 )
     return found
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from console.spans import Span
 
+_LONG_STREAM = 60_000_000_000
+"""Nanoseconds: a chat server's own stream lasts for hours, and would make every other bar a dot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -26,8 +29,10 @@ def rows_of(spans: Sequence[Span]) -> list[Row]:
     ids = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
     for span in spans:
-        children.setdefault(span.parent_id if span.parent_id in ids and span.parent_id != span.span_id else "", []).append(span)
-    short = [span for span in spans if span.end - span.start < 60_000_000_000] or list(spans)
+        children.setdefault(
+            span.parent_id if span.parent_id in ids and span.parent_id != span.span_id else "", []
+        ).append(span)
+    short = [span for span in spans if span.end - span.start < _LONG_STREAM] or list(spans)
     begin, end = min(span.start for span in short), max(span.end for span in short)
     whole = max(1, end - begin)
     rows: list[Row] = []

@@ -72,7 +72,7 @@ def inspect_environment(root: Path) -> TritonEnvironment:
     for package in ("nvidia-pytriton", "numpy", "onnxruntime"):
         if not found[package]:
             raise UnusableEnvironment(f"{package} is not installed in {root}; run `make setup`")
-    if int(found["numpy"].split(".")[0]) >= 2:
+    if int(found["numpy"].split(".")[0]) >= 2:  # noqa: PLR2004 - numpy 2
         raise UnusableEnvironment(
             f"numpy {found['numpy']} is installed in {root}: Triton's Python backend answers with empty outputs under "
             "numpy 2; delete the environment and run `make setup`, which installs numpy<2"

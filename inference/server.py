@@ -100,7 +100,7 @@ class TritonLayout:
             "--log-info=false",
         ]
         for backend in ("python", *sorted(path.name for path in _BACKEND_SOURCES.iterdir() if path.is_dir())):
-            arguments.append(f"--backend-config={backend},shm-region-prefix-name={self.shared_memory_prefix}")
+            arguments += [f"--backend-config={backend},shm-region-prefix-name={self.shared_memory_prefix}"]
         if otlp_http:
             arguments += [
                 "--trace-config=mode=opentelemetry",

@@ -39,7 +39,7 @@ def train(lines: Sequence[Line], dev: Sequence[Line], weights: Path, folder: Pat
     model = load_encoder(weights, layers=layers, outputs=len(CATEGORIES))
     optimiser = torch.optim.AdamW(
         [
-            {"params": [p for p in model.layers.parameters()], "lr": 1e-4},
+            {"params": list(model.layers.parameters()), "lr": 1e-4},
             {"params": [*model.head.parameters()], "lr": 1e-3},
         ],
         weight_decay=0.01,

@@ -65,7 +65,13 @@ def train(lines: Sequence[Line], dev: Sequence[Line], folder: Path, *, seed: int
         calibration=calibration,
     )  # fmt: skip
     report = _report(dev, logits, labels)
-    card = {"normaliser": NORMALISER, "categories": list(CATEGORIES), "lines": len(lines), "seed": seed, "dev_roc_auc": report}
+    card = {
+        "normaliser": NORMALISER,
+        "categories": list(CATEGORIES),
+        "lines": len(lines),
+        "seed": seed,
+        "dev_roc_auc": report,
+    }
     (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
     print(json.dumps(report["*"], indent=1))
 

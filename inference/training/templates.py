@@ -51,13 +51,22 @@ _SPAM = (
     "selling accounts dm me {site}", "join my server {site} for free nitro", "hot deals visit {site} today only",
 )  # fmt: skip
 _SITES = ("gold-shop dot com", "www.freeskins.example", "http://link", "bit.ly/xyz", "best-boost.example", "t.me/deals")
-_SWEARS = ("fuck", "shit", "damn shit", "fucking hell", "what the fuck", "holy shit", "this is bullshit", "fuck this lag")
+_SWEARS = (
+    "fuck",
+    "shit",
+    "damn shit",
+    "fucking hell",
+    "what the fuck",
+    "holy shit",
+    "this is bullshit",
+    "fuck this lag",
+)
 
 
 def lines(seed: int, repeats: int = 3) -> list[Line]:
     """About 2,000 lines, disguised ones among them."""
     random_ = random.Random(seed)
-    clean = {category: 0 for category in CATEGORIES}
+    clean = dict.fromkeys(CATEGORIES, 0)
     made: list[Line] = []
 
     def add(text: str, **labels: int) -> None:

@@ -23,6 +23,6 @@ FEATURES: dict[str, str] = {
     "channel.repeats_2m": "times anybody has said this very thing in the channel within 2 minutes",
     "target.messages_10m": "items aimed at the same user in the last 10 minutes, the most of all targets",
     "target.violations_10m": "the same, not plainly allowed",
-    "target.distinct_authors_10m": "different users who have addressed the target in 10 minutes, the most of all targets",
+    "target.distinct_authors_10m": "users who have addressed the target in 10 minutes, the most of all targets",
 }
 """Name → meaning. Windows move in steps of a fifth to a tenth of their length."""

@@ -43,16 +43,14 @@ def readable(text: str) -> bool:
 
 def together(fast: NDArray[np.float32], deep: NDArray[np.float32]) -> NDArray[np.float32]:
     """Both tiers' calibrated probabilities as one: a weighted mean of their log-odds."""
-    both: NDArray[np.float32] = _expit(_WEIGHT * _logit(deep) + (1 - _WEIGHT) * _logit(fast))
-    return both
+    return _expit(_WEIGHT * _logit(deep) + (1 - _WEIGHT) * _logit(fast))
 
 
 def _logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     clipped = np.clip(probability, 1e-6, 1 - 1e-6)
-    logit: NDArray[np.float32] = np.log(clipped / (1 - clipped))
+    logit: NDArray[np.float32] = np.log(clipped / (1 - clipped)).astype(np.float32)
     return logit
 
 
 def _expit(logit: NDArray[np.float32]) -> NDArray[np.float32]:
-    expit: NDArray[np.float32] = 1 / (1 + np.exp(-logit))
-    return expit
+    return (1 / (1 + np.exp(-logit))).astype(np.float32)

@@ -21,7 +21,7 @@ from services.runtime.metrics import BatchMetrics
 
 MODEL, MODEL_VERSION = "deep_text", "1"
 _LENGTHS = (16, 32, 48)
-"""Token counts that lines are padded to: requests of equal shape join one batch in Triton, and short ones stay cheap."""
+"""Token counts that lines are padded to: requests of equal shape join one batch in Triton, short ones stay cheap."""
 _CALL_SECONDS = 2.0
 
 

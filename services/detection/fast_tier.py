@@ -1,4 +1,4 @@
-"""The fast tier: one calibrated logistic head a category over hashed character n-grams. Microseconds a line, any script."""
+"""The fast tier: one calibrated logistic head a category over hashed character n-grams; any script."""
 
 from __future__ import annotations
 

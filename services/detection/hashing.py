@@ -66,6 +66,4 @@ def grams(lines: Sequence[str]) -> Grams:
     order = np.argsort(owner, kind="stable")
     counts = np.bincount(owner, minlength=len(padded))
     starts = np.concatenate(([0], np.cumsum(counts)[:-1])).astype(np.int64)
-    return Grams(
-        np.concatenate(buckets)[order], starts, np.concatenate(begins)[order], np.concatenate(sizes)[order]
-    )
+    return Grams(np.concatenate(buckets)[order], starts, np.concatenate(begins)[order], np.concatenate(sizes)[order])

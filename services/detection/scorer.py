@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from prometheus_client import Counter
 
 from services.detection import cascade
-from services.detection.categories import CATEGORIES
 from services.detection.cascade import Deep
+from services.detection.categories import CATEGORIES
 from services.detection.deep_tier import MODEL, MODEL_VERSION, Answer, DeepTier, Question
 from services.detection.fast_tier import FastTier
 from services.detection.language import Language, Languages
@@ -65,7 +65,7 @@ class Scorer:
         self._when = when
 
     async def score(self, lines: Sequence[Line]) -> AsyncIterator[list[Scored]]:
-        """Yields results as they are ready: what the cheap tiers settle at once, the rest when the deep tier answers."""
+        """Yields results as they are ready: what the cheap tiers settle at once, the rest after the deep tier."""
         clock = _Clock(len(lines))
         for line in lines:
             line.normalised = normalise(line.text)
@@ -107,7 +107,7 @@ class Scorer:
                 asked[index].set_exception(error)
         return asked
 
-    def _finish(  # noqa: PLR0917 - one line's whole state
+    def _finish(
         self,
         index: int,
         lines: Sequence[Line],

@@ -32,9 +32,7 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     )
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
-        partial(
-            detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, DetectionServicer(scorer)
-        ),
+        partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, DetectionServicer(scorer)),
     )
     try:
         await Server(server_settings(topology, "detection"), [served]).run()

@@ -1,1 +1,1 @@
-"""Owns what is done about decisions: warnings, mutes, bans, their expiry and reversal, and what holds for a user now."""
+"""Owns what is done about decisions: warnings, mutes, bans, their expiry and reversal, and what holds now."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from moat.enforcement.v1 import enforcement_pb2
 
 from services.enforcement.model import Enforcement, Restriction
+
+
+def _kind(number: int) -> enforcement_pb2.EffectKind.ValueType:
+    return cast("enforcement_pb2.EffectKind.ValueType", number)
 
 
 def enforcement(made: Enforcement, now: datetime) -> enforcement_pb2.Enforcement:
@@ -15,8 +20,8 @@ def enforcement(made: Enforcement, now: datetime) -> enforcement_pb2.Enforcement
         enforcement_id=made.enforcement_id,
         user_id=made.user_id,
         channel_id=made.channel_id,
-        effect=enforcement_pb2.Effect(kind=made.kind, category=made.category, rule_ids=made.rule_ids),
-        state=made.state(now),
+        effect=enforcement_pb2.Effect(kind=_kind(made.kind), category=made.category, rule_ids=made.rule_ids),
+        state=cast("enforcement_pb2.EnforcementState.ValueType", made.state(now)),
         decision_id=made.decision_id,
         actor=made.actor,
         reason=made.reason,
@@ -35,7 +40,7 @@ def enforcement(made: Enforcement, now: datetime) -> enforcement_pb2.Enforcement
 def restriction(held: Restriction) -> enforcement_pb2.Restriction:
     """As callers see it."""
     message = enforcement_pb2.Restriction(
-        kind=held.kind, channel_id=held.channel_id, enforcement_id=held.enforcement_id
+        kind=_kind(held.kind), channel_id=held.channel_id, enforcement_id=held.enforcement_id
     )
     if held.expire_unix is not None:
         message.expire_time.FromNanoseconds(int(held.expire_unix * 1e9))

@@ -73,7 +73,7 @@ class Desk:
         return made
 
     async def repair(self, tenants: Sequence[str]) -> int:
-        """Writes to the copy what it may not know of; returns how many users that were. Raises what the stores raise."""
+        """Writes to the copy what it may not know of; returns for how many users. Raises what the stores raise."""
         subjects = await self._enforcements.uncached(tenants)
         for subject in subjects:
             await self._enforcements.refresh(subject, self._restrictions.write)

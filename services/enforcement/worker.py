@@ -26,7 +26,7 @@ _PAUSE = 1.0
 
 
 class IntentWorker:
-    """Applies what the log's intents want. They have mostly been applied by then; that they have been is checked here."""
+    """Applies what the log's intents want. Most have been applied by then; that they have been is checked here."""
 
     def __init__(self, group: StreamGroup, desk: Desk, *, idle_seconds: float) -> None:
         """`group` reads the intents of all shards."""

@@ -43,7 +43,7 @@ class EffectWanted(_Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> EffectWanted:
-        if f"EFFECT_KIND_{self.kind}" not in enforcement_pb2.EffectKind.keys() or self.kind == "UNSPECIFIED":
+        if f"EFFECT_KIND_{self.kind}" not in tuple(enforcement_pb2.EffectKind.keys()) or self.kind == "UNSPECIFIED":
             raise ValueError(f"{self.kind!r} is no effect; there are MASK, HOLD, DROP, WARN, MUTE and BAN")
         if self.kind == "MUTE" and self.seconds is None:
             raise ValueError("a MUTE needs `seconds`")
@@ -106,7 +106,7 @@ class PolicyDocument(_Strict):
     name: Identifier
     version: str = Field(min_length=1, max_length=32)
     limits: dict[str, dict[Identifier, float]]
-    """Named numbers for rules (`limit.insult`) by surface; `default` holds for surfaces and names that are not listed."""
+    """Named numbers for rules (`limit.insult`) by surface; `default` holds for what is not listed."""
     missing: dict[str, Missing]
     """By surface; `default` holds for the others."""
     rules: list[RuleWanted] = Field(min_length=1, max_length=200)

@@ -1,4 +1,4 @@
-"""What rules may look at, built for every item. Everything has a value: an absent score is 0, so no rule fails for it."""
+"""What rules may look at, built for every item. All of it has a value: an absent score is 0, and no rule fails."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def facts_of(item: routing_service_pb2.VerdictItem, limits: Mapping[str, float])
         "muted": enforcement_pb2.EFFECT_KIND_MUTE in kinds,
         "banned": enforcement_pb2.EFFECT_KIND_BAN in kinds,
     }
-    facts["missing"] = {part: True for part in missing_of(item)} | {
+    facts["missing"] = dict.fromkeys(missing_of(item), True) | {
         part: False for part in PARTS if part not in missing_of(item)
     }
     facts["limit"] = limits

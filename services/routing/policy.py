@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cel
 from google.protobuf import duration_pb2
@@ -16,12 +16,12 @@ from services.routing.facts import NAMES, facts_of, missing_of
 from services.runtime.logs import log
 
 _MOST_NESTING = 12
-_OUTCOME_OF = {
+_OUTCOME_OF: dict[int, int] = {
     enforcement_pb2.EFFECT_KIND_MASK: verdict_pb2.OUTCOME_MASK,
     enforcement_pb2.EFFECT_KIND_HOLD: verdict_pb2.OUTCOME_HOLD,
     enforcement_pb2.EFFECT_KIND_DROP: verdict_pb2.OUTCOME_DROP,
 }
-_OUTCOME_WHEN_MISSING = {Mode.HOLD: verdict_pb2.OUTCOME_HOLD, Mode.BLOCK: verdict_pb2.OUTCOME_DROP}
+_OUTCOME_WHEN_MISSING: dict[Mode, int] = {Mode.HOLD: verdict_pb2.OUTCOME_HOLD, Mode.BLOCK: verdict_pb2.OUTCOME_DROP}
 
 
 class BadPolicy(ValueError):
@@ -73,7 +73,8 @@ class Policy:
         for part in missing_of(item):
             mode = _mode(answers, part)
             verdict.degraded.append(f"{part}:{mode.value}")
-            verdict.outcome = max(verdict.outcome, _OUTCOME_WHEN_MISSING.get(mode, verdict_pb2.OUTCOME_ALLOW))
+            stricter = max(int(verdict.outcome), _OUTCOME_WHEN_MISSING.get(mode, int(verdict_pb2.OUTCOME_ALLOW)))
+            verdict.outcome = cast("verdict_pb2.Outcome.ValueType", stricter)
 
 
 def _mode(answers: Missing, part: str) -> Mode:
@@ -99,7 +100,7 @@ def _compile(rule: RuleWanted, limits: Mapping[str, float]) -> Any:  # noqa: ANN
     # On an item about which nothing is known most names are looked up: a misspelt one shows here and not at night.
     try:
         outcome = program.execute(cel.Context(variables=facts_of(routing_service_pb2.VerdictItem(), limits)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it trips over, it must not decide
         raise BadPolicy(f"rule {rule.id}: {type(error).__name__}: {error}") from None
     if not isinstance(outcome, bool):
         raise BadPolicy(f"rule {rule.id}: must be true or false, is {type(outcome).__name__}")
@@ -115,15 +116,18 @@ def _merge(verdict: verdict_pb2.Verdict, fired: Sequence[RuleWanted]) -> None:
         if worst is None or rule.severity > worst.severity:
             worst = rule
         for effect in rule.effects:
-            outcome = max(outcome, _OUTCOME_OF.get(effect.number, verdict_pb2.OUTCOME_ALLOW))
+            outcome = max(outcome, _OUTCOME_OF.get(effect.number, int(verdict_pb2.OUTCOME_ALLOW)))
             there = by_kind.get(effect.number)
             ids = [*(there[2] if there else ()), rule.id]
-            by_kind[effect.number] = (effect, rule, ids) if not there or _longer(effect, there[0]) else (*there[:2], ids)
-    verdict.outcome = outcome  # type: ignore[assignment] - an enum's number
+            by_kind[effect.number] = (
+                (effect, rule, ids) if not there or _longer(effect, there[0]) else (*there[:2], ids)
+            )
+    verdict.outcome = cast("verdict_pb2.Outcome.ValueType", outcome)
     for kind in sorted(by_kind):
         effect, rule, ids = by_kind[kind]
         duration = None if effect.seconds is None else duration_pb2.Duration(seconds=effect.seconds)
-        verdict.effects.add(kind=kind, duration=duration, category=rule.category, rule_ids=sorted(ids))  # type: ignore[arg-type]
+        number = cast("enforcement_pb2.EffectKind.ValueType", kind)
+        verdict.effects.add(kind=number, duration=duration, category=rule.category, rule_ids=sorted(ids))
     if worst is not None:
         verdict.category, verdict.severity = worst.category, worst.severity
         verdict.queue = next((rule.queue for rule in _by_severity(fired) if rule.queue), "")

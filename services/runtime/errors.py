@@ -236,7 +236,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, peer: str) -> MoatError:
         return OutOfTime(f"{peer} did not answer in time", metadata={"peer": peer})
     if code is grpc.StatusCode.CANCELLED:
         return DependencyDown(f"{peer} ended the call", metadata={"peer": peer})
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an error of grpc.aio answers as a call does
     if status is None:
         status = status_pb2.Status(code=code.value[0], message=error.details() or "")
     return RemoteError(status)

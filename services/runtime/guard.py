@@ -37,11 +37,13 @@ class _Malformed:
     """Stands in for a request whose bytes could not be parsed."""
 
 
-class Guard(grpc.aio.ServerInterceptor):
+class Guard(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # not generic at run time
     """Wraps every handler of a server whose method is in `permissions`; other methods (health, reflection) only need a
     proven peer."""
 
-    def __init__(self, identify: Identify, permissions: Mapping[str, str], validated_in_servicer: frozenset[str]) -> None:
+    def __init__(
+        self, identify: Identify, permissions: Mapping[str, str], validated_in_servicer: frozenset[str]
+    ) -> None:
         """`permissions` by full method (`/package.Service/Method`); an empty permission refuses everybody."""
         self._identify = identify
         self._permissions = permissions
@@ -58,7 +60,7 @@ class Guard(grpc.aio.ServerInterceptor):
         wrapped = self._wrapped.get(method)
         if wrapped is None:
             handler = await continuation(handler_call_details)
-            if handler is None or method not in self._permissions:
+            if handler is None or method not in self._permissions:  # type: ignore[redundant-expr]  # the stubs forget None
                 return handler
             wrapped = self._wrapped[method] = self._wrap(method, handler)
         return wrapped
@@ -72,7 +74,7 @@ class Guard(grpc.aio.ServerInterceptor):
             except Exception:  # noqa: BLE001 - protobuf raises DecodeError, upb at times ValueError
                 return _Malformed()
 
-        call = _GuardedCall(self, method, self._permissions[method], method not in self._validated_in_servicer)
+        call = _GuardedCall(self, method, self._permissions[method], validate=method not in self._validated_in_servicer)
         replaced = handler._replace(request_deserializer=parse_or_malformed)
         if handler.unary_unary:
             return replaced._replace(unary_unary=call.answering(handler.unary_unary))
@@ -89,7 +91,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
 
 class _GuardedCall:
-    def __init__(self, guard: Guard, method: str, permission: str, validate: bool) -> None:
+    def __init__(self, guard: Guard, method: str, permission: str, *, validate: bool) -> None:
         self._guard = guard
         self._method = method
         self._permission = permission
@@ -141,7 +143,7 @@ class _GuardedCall:
         principal.require(self._permission)
         set_current_principal(principal)
         left = context.time_remaining()
-        if left is not None and left < _MIN_SECONDS_LEFT:
+        if left is not None and left < _MIN_SECONDS_LEFT:  # type: ignore[redundant-expr]  # the stubs forget None
             message = "the deadline passed before the work began"
             raise OutOfTime(message)
         if self._validate and hasattr(request, "DESCRIPTOR"):

@@ -12,7 +12,7 @@ OWNER = "moat_owner"
 
 
 def upgrade(url: str, schema: str, folder: Path) -> None:
-    """Brings `schema` to its newest version. `folder` holds env.py and versions/. Safe to repeat and to run twice at once."""
+    """Brings `schema` to its newest version. `folder` holds env.py and versions/. Safe to repeat, and twice at once."""
     config = Config()
     config.set_main_option("script_location", str(folder))
     config.attributes["url"] = url

@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-_BECOME = text(
-    "select set_config('app.tenant', :tenant, true), set_config('app.environment', :environment, true)"
-)
+_BECOME = text("select set_config('app.tenant', :tenant, true), set_config('app.environment', :environment, true)")
 _BECOME_MANY = text("select set_config('app.tenants', :tenants, true)")
 
 

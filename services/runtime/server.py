@@ -91,12 +91,10 @@ class Server:
         )
         for one in served:
             one.register(self._server)
-        self._health = health.aio.HealthServicer()
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # untyped here
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [descriptor.full_name for descriptor in descriptors]
-        reflection.enable_server_reflection(
-            [*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
-        )
+        reflection.enable_server_reflection([*self._names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
 
     async def run(self) -> None:
         """Serves until SIGTERM or SIGINT, then drains: new calls are refused, those in flight finish."""

@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 class ServiceSettings(BaseSettings):
     """Base of every part's settings. Subclasses set `env_prefix` (`DETECTION_`) and document each field.
 
-    An unknown key in the file stops the start: it is a typing mistake, and a setting that silently does nothing is worse
-    than none. A missing key keeps its default, so new code runs on old files.
+    An unknown key in the file stops the start: it is a typing mistake, and a setting that silently does nothing is
+    worse than none. A missing key keeps its default, so new code runs on old files.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_nested_delimiter="__")
@@ -20,11 +20,11 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, which arrives as keyword arguments."""
         return env_settings, init_settings

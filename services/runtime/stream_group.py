@@ -81,8 +81,16 @@ class StreamGroup:
     async def _read(self, count: int, start: str) -> list[StreamEntry]:
         answers = await self._each(
             lambda stream: (
-                "XREADGROUP", "GROUP", self._group, self._consumer, "COUNT", count, "STREAMS", stream, start,
-            )  # fmt: skip
+                "XREADGROUP",
+                "GROUP",
+                self._group,
+                self._consumer,
+                "COUNT",
+                count,
+                "STREAMS",
+                stream,
+                start,
+            )
         )
         return [
             StreamEntry(stream, entry_id, _fields(pairs))

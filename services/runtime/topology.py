@@ -1,7 +1,7 @@
 """The resolved topology: which processes this mesh has, where each listens, whom it believes, and where its files are.
 
-The launcher writes it as JSON from `config/topology.yaml` once ports and secrets exist, and names it in `MOAT_TOPOLOGY`;
-every process reads this one file. In production the same document comes from the deployment.
+The launcher writes it as JSON from `config/topology.yaml` once ports and secrets exist, and names it in
+`MOAT_TOPOLOGY`; every process reads this one file. In production the same document comes from the deployment.
 """
 
 from __future__ import annotations

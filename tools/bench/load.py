@@ -22,7 +22,9 @@ class Load:
     elapsed: float = 0.0
 
 
-async def closed_loop(ask: Ask, lines: Iterator[str], *, callers: int, seconds: float, warm_seconds: float = 2.0) -> Load:
+async def closed_loop(
+    ask: Ask, lines: Iterator[str], *, callers: int, seconds: float, warm_seconds: float = 2.0
+) -> Load:
     """Runs `callers` callers for `warm_seconds` unmeasured and `seconds` measured."""
     load = Load()
     begin = time.perf_counter() + warm_seconds

@@ -12,8 +12,8 @@ from google.protobuf.json_format import MessageToJson
 from moat.audit.v1 import audit_service_pb2, decision_record_pb2
 from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
-
 from moat_client import MoatError
+
 from tools.cli.failure import Failure
 from tools.cli.session import local_topology, open_client
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moat_client import Decision, Moat, MoatError
+
 from tools.cli.failure import Failure
 from tools.cli.session import local_topology, open_client
 from tools.demo.play import Played, play, read_lines, summary
@@ -62,7 +63,9 @@ async def _moderate_all(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 sys.stdout.write(json.dumps(dataclasses.asdict(decision), default=str) + "\n")
             else:
-                sys.stdout.write(f"{describe(decision)}\n  {decision.display_text or '(not shown)'}\n  {decision.decision_id}\n")
+                sys.stdout.write(
+                    f"{describe(decision)}\n  {decision.display_text or '(not shown)'}\n  {decision.decision_id}\n"
+                )
     return 0
 
 

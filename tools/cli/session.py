@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moat_client import Moat
+
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
 from tools.launcher.home import Home
@@ -23,6 +24,4 @@ def open_client(topology: Topology, *, tenant: str, roles: tuple[str, ...], time
     def token() -> str:
         return mint(topology.tokens, tenant=tenant, roles=roles)
 
-    return Moat(
-        f"localhost:{topology.edge.port}", token=token, ca_file=topology.edge.ca_file, timeout=timeout
-    )
+    return Moat(f"localhost:{topology.edge.port}", token=token, ca_file=topology.edge.ca_file, timeout=timeout)

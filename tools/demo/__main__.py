@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Sequence
 
 from moat_client import Decision, Moat, MoatError
+
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
 from tools.cli.session import local_topology, open_client

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moat_client import Decision, Moat, MoatError
+
 from tools.bench.stats import percentile
 
 _AT_ONCE = 8
@@ -35,7 +36,14 @@ def read_lines(path: Path) -> list[Line]:
             continue
         try:
             line = json.loads(row)
-            lines.append({"user": line["user"], "text": line["text"], "channel": line.get("channel", ""), "to": line.get("to", [])})
+            lines.append(
+                {
+                    "user": line["user"],
+                    "text": line["text"],
+                    "channel": line.get("channel", ""),
+                    "to": line.get("to", []),
+                }
+            )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{path}:{number}: not a line of {{user, text, channel?, to?}}: {error}") from None
     return lines
@@ -50,7 +58,7 @@ async def play(moat: Moat, lines: Sequence[Line], *, tell: Callable[[str], objec
     async def say(position: int, line: Line) -> None:
         async with voices.setdefault(line["user"], asyncio.Lock()), turns:
             began = time.perf_counter()
-            to = line["to"] if isinstance(line["to"], list) else [line["to"]]
+            to = [str(one) for one in line["to"]] if isinstance(line["to"], list) else [str(line["to"])]
             try:
                 answer: Decision | MoatError = await moat.moderate(
                     str(line["text"]), user_id=str(line["user"]), channel_id=str(line["channel"]), target_user_ids=to
@@ -81,8 +89,14 @@ def summary(played: Sequence[Played]) -> str:
         "errors": errors,
     }
     rows = [f"\n{len(played)} lines"]
-    rows += [f"{name:11} " + ", ".join(f"{key} {n}" for key, n in found.most_common()) for name, found in counts.items() if found]
-    marks = ", ".join(f"p{share:.0%} {percentile(seconds, share) * 1000:.1f} ms".replace("%", "") for share in (0.5, 0.95, 0.99))
+    rows += [
+        f"{name:11} " + ", ".join(f"{key} {n}" for key, n in found.most_common())
+        for name, found in counts.items()
+        if found
+    ]
+    marks = ", ".join(
+        f"p{share:.0%} {percentile(seconds, share) * 1000:.1f} ms".replace("%", "") for share in (0.5, 0.95, 0.99)
+    )
     return "\n".join([*rows, f"latency     {marks}"]) + "\n"
 
 

@@ -76,7 +76,9 @@ def _build_image(folder: Path, image: Path) -> None:
 def _generate(folder: Path) -> int:
     out = folder / "gen"
     out.mkdir()
-    plugins = [f"--plugin={name}={Path(sys.executable).parent / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")]
+    plugins = [
+        f"--plugin={name}={Path(sys.executable).parent / name}" for name in ("protoc-gen-mypy", "protoc-gen-mypy_grpc")
+    ]
     _protoc(
         folder,
         *plugins,

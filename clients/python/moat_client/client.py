@@ -7,18 +7,18 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import grpc
 from google.protobuf import duration_pb2
+from google.protobuf.message import Message
 from moat.audit.v1 import audit_service_pb2, audit_service_pb2_grpc
 from moat.context.v1 import context_service_pb2
 from moat.enforcement.v1 import enforcement_service_pb2, enforcement_service_pb2_grpc
 from moat.mesh.v1 import content_pb2
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
-
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
 from moat_client.errors import MoatError, from_rpc, from_status, invalid
 from moat_client.stream import ModerationStream
@@ -36,6 +36,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
 
 TokenSource = str | Path | Callable[[], str]
 OnOutage = Outage | str | Callable[[moderation_pb2.ModerationItem, MoatError], Decision]
+
+AnswerT = TypeVar("AnswerT")
 
 
 class Moat:
@@ -83,7 +85,7 @@ class Moat:
         """Ends streams and connection."""
         for stream in self._streams:
             await stream.close()
-        await self._channel.close()
+        await self._channel.close(None)
 
     async def moderate(
         self,
@@ -127,17 +129,13 @@ class Moat:
             for result in response.results
         ]
 
-    async def ingest(
-        self, events: Sequence[context_service_pb2.Event]
-    ) -> moderation_service_pb2.IngestEventsResponse:
+    async def ingest(self, events: Sequence[context_service_pb2.Event]) -> moderation_service_pb2.IngestEventsResponse:
         """Tells what happened around the contents."""
         return await self._call(
             self._moderation.IngestEvents, moderation_service_pb2.IngestEventsRequest(events=events)
         )
 
-    async def check_subject(
-        self, user_id: str, channel_id: str = ""
-    ) -> enforcement_service_pb2.CheckSubjectResponse:
+    async def check_subject(self, user_id: str, channel_id: str = "") -> enforcement_service_pb2.CheckSubjectResponse:
         """May the user post?"""
         request = enforcement_service_pb2.CheckSubjectRequest(user_id=user_id, channel_id=channel_id)
         return await self._call(self._enforcement.CheckSubject, request)
@@ -175,7 +173,9 @@ class Moat:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise MoatError(grpc.StatusCode.DEADLINE_EXCEEDED, "no answer within the deadline", reason="OUT_OF_TIME")
+                raise MoatError(
+                    grpc.StatusCode.DEADLINE_EXCEEDED, "no answer within the deadline", reason="OUT_OF_TIME"
+                )
             item.timeout.CopyFrom(duration_pb2.Duration(nanos=int(left % 1 * 1e9), seconds=int(left)))
             try:
                 return await asyncio.wait_for(self._ask(item, deadline), left)
@@ -202,7 +202,12 @@ class Moat:
             message = "no answer within the deadline"
             raise MoatError(grpc.StatusCode.DEADLINE_EXCEEDED, message, reason="OUT_OF_TIME") from None
 
-    async def _call(self, method, request, timeout: float | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ASYNC109
+    async def _call(
+        self,
+        method: Callable[..., Awaitable[AnswerT]],
+        request: Message,
+        timeout: float | None = None,  # noqa: ASYNC109 - the mesh's deadline too
+    ) -> AnswerT:
         metadata = (("authorization", f"Bearer {self._read_token()}"),)
         try:
             return await method(request, metadata=metadata, timeout=timeout or self._timeout)

@@ -18,15 +18,15 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 
-class QueueFull(Exception):  # noqa: N818 - a condition, named as callers speak of it
+class QueueFull(Exception):
     """The queue holds as many items as it may; nothing was sent."""
 
 
-class DeadlinePassed(Exception):  # noqa: N818
+class DeadlinePassed(Exception):
     """The item's deadline passed while it waited; it was not sent."""
 
 
-class NotAnswered(Exception):  # noqa: N818
+class NotAnswered(Exception):
     """The list was answered without a result for this item."""
 
 
@@ -92,9 +92,7 @@ class Coalescer(Generic[ItemT, ResultT]):
         """How many items wait for a slot."""
         return self._waiting
 
-    def submit(
-        self, item: ItemT, *, deadline: float | None = None, priority: int = 0
-    ) -> asyncio.Future[ResultT]:
+    def submit(self, item: ItemT, *, deadline: float | None = None, priority: int = 0) -> asyncio.Future[ResultT]:
         """Queues an item; returns the future of its result.
 
         The future fails with `DeadlinePassed`, `NotAnswered`, or what `send` raised. Raises `QueueFull`.

@@ -51,7 +51,7 @@ def from_status(status: status_pb2.Status) -> MoatError:
 
 def from_rpc(error: grpc.aio.AioRpcError) -> MoatError:
     """Of a whole call."""
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an error of grpc.aio answers as a call does
     if status is not None:
         return from_status(status)
     return MoatError(error.code(), error.details() or error.code().name)

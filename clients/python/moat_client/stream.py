@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import grpc
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
-
 from moat_client.coalescer import Pending
 from moat_client.errors import MoatError, from_rpc, from_status
 
@@ -25,7 +24,7 @@ class ModerationStream:
     """Sends lists and settles each item when its result comes. Items that were not answered when the stream broke fail
     with the stream's error; asking again by the same request id is safe."""
 
-    def __init__(self, stub: moderation_service_pb2_grpc.ModerationServiceAsyncStub, token: Token) -> None:
+    def __init__(self, stub: moderation_service_pb2_grpc.ModerationServiceStub, token: Token) -> None:
         """`token` is asked for whenever a stream is opened."""
         self._stub = stub
         self._token = token
@@ -64,7 +63,7 @@ class ModerationStream:
 
     def _open(self) -> _Call:
         if self._call is None or self._call.done():
-            call = self._stub.StreamModerate(metadata=(("authorization", f"Bearer {self._token()}"),))
+            call = self._stub.StreamModerate(None, metadata=(("authorization", f"Bearer {self._token()}"),))
             self._call = call
             self._reader = asyncio.create_task(self._read(call))
         return self._call

@@ -88,10 +88,7 @@ class TritonPythonModel:
     def _run(self, group, responses):
         outputs = list(group[0][2])
         names = group[0][1].keys()
-        if len(group) == 1:
-            feed = group[0][1]
-        else:
-            feed = {name: np.concatenate([item[1][name] for item in group]) for name in names}
+        feed = group[0][1] if len(group) == 1 else {name: np.concatenate([item[1][name] for item in group]) for name in names}
         try:
             results = self.session.run(outputs, feed)
         except Exception as error:  # ONNX Runtime raises whatever its kernels raise

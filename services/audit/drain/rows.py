@@ -78,5 +78,5 @@ def _add(rows: Rows, record: decision_record_pb2.DecisionRecord, duplicate_of: s
             duplicate_of,
             record.decide_time.ToDatetime(UTC),
             record.SerializeToString(),
-        )  # fmt: skip
+        )
     )

@@ -1,5 +1,8 @@
-"""The names of the log's keys. A fixed number of shards: work per decision stays flat as tenants grow, and a drain reads
-all of them in a fixed number of commands (ADR 3)."""
+"""The names of the log's keys.
+
+A fixed number of shards: work per decision stays flat as tenants grow, and a drain reads all of them in a fixed number of
+commands (ADR 3).
+"""
 
 from __future__ import annotations
 

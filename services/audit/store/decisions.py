@@ -52,7 +52,7 @@ FILTERABLE: dict[str, Filterable] = {
         "severity",
         "degraded",
         "decide_time",
-    )  # fmt: skip
+    )
 }
 _DEFAULT_PAGE = 50
 

@@ -43,9 +43,10 @@ class Filterable:
         if isinstance(kind, ARRAY):
             if comparison != ":":
                 raise ValueError("is a list; use `:`")
-            return self.column.any(value)
+            found: ColumnElement[bool] = self.column.any(value)
+            return found
         if comparison == ":":
-            return self.column == self._value(value)
+            return _COMPARISONS["="](self.column, self._value(value))
         if not isinstance(kind, (Integer, DateTime)) and comparison not in ("=", "!="):
             raise ValueError("is text; use = or !=")
         return _COMPARISONS[comparison](self.column, self._value(value))

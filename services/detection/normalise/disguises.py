@@ -34,10 +34,7 @@ def shorten_runs(characters: list[str], origins: list[int]) -> Stepped:
     dropped: set[int] = set()
     for match in _STRETCHED.finditer(text):
         character = match[1]
-        if character.isalpha():
-            keep = 2 if character in _DOUBLED_LETTERS else 1
-        else:
-            keep = 3
+        keep = 3 if not character.isalpha() else 2 if character in _DOUBLED_LETTERS else 1
         dropped.update(range(match.start() + keep, match.end()))
     return _without(characters, origins, dropped)
 

@@ -1,4 +1,4 @@
-"""The steps of normalising, in order. What is plain already, and most chat is, passes one regular expression and leaves."""
+"""The steps of normalising, in order. What is plain already, as most chat is, passes one regular expression."""
 
 from __future__ import annotations
 

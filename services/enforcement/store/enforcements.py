@@ -50,7 +50,7 @@ Subject = tuple[str, str, str]
 
 
 class Enforcements:
-    """Reads and writes enforcements. `own` signs in as the role of a tenant's calls, `worker` as that of the background."""
+    """Reads and writes enforcements. `own` signs in as the role of tenants' calls, `worker` as the background's."""
 
     def __init__(self, own: AsyncEngine, worker: AsyncEngine) -> None:
         """Both are pools of roles that row-level security holds for."""

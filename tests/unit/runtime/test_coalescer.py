@@ -97,7 +97,7 @@ async def test_a_cancelled_caller_costs_its_neighbours_nothing() -> None:
     gone, stays = coalescer.submit(2), coalescer.submit(3)
     gone.cancel()
     peer.gate.set()
-    assert await asyncio.gather(first, stays) == [2, 6]
+    assert [await first, await stays] == [2, 6]
     assert peer.batches == [[1], [3]]
 
 

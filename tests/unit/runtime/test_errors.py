@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from services.runtime import errors
 
-EXAMPLES: list[tuple[errors.MoatError, int, list[type]]] = [
+EXAMPLES: list[tuple[errors.MoatError, int, list[type[Message]]]] = [
     (errors.InvalidRequest.field("text", "is empty"), code_pb2.INVALID_ARGUMENT, [error_details_pb2.BadRequest]),
     (errors.NotFound("no such", kind="decision", name="x"), code_pb2.NOT_FOUND, [error_details_pb2.ResourceInfo]),
-    (errors.AlreadyExists("taken", kind="request", name="x"), code_pb2.ALREADY_EXISTS, [error_details_pb2.ResourceInfo]),
+    (
+        errors.AlreadyExists("taken", kind="request", name="x"),
+        code_pb2.ALREADY_EXISTS,
+        [error_details_pb2.ResourceInfo],
+    ),
     (errors.WrongState("expired"), code_pb2.FAILED_PRECONDITION, [error_details_pb2.PreconditionFailure]),
     (errors.Contended("changed"), code_pb2.ABORTED, []),
     (errors.NotAuthenticated("who?"), code_pb2.UNAUTHENTICATED, []),
@@ -42,13 +47,17 @@ def test_every_error_has_an_example_here() -> None:
 
 
 @pytest.mark.parametrize(("error", "code", "details"), EXAMPLES, ids=lambda value: type(value).__name__)
-def test_an_error_says_code_reason_and_details(error: errors.MoatError, code: int, details: list[type]) -> None:
+def test_an_error_says_code_reason_and_details(
+    error: errors.MoatError, code: int, details: list[type[Message]]
+) -> None:
     status = error.to_status()
     assert status.code == code
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert (info.domain, info.reason) == ("moat", error.reason)
-    assert [any_.Is(kind.DESCRIPTOR) for any_, kind in zip(status.details[1:], details, strict=True)] == [True] * len(details)  # type: ignore[attr-defined]
+    assert [any_.Is(kind.DESCRIPTOR) for any_, kind in zip(status.details[1:], details, strict=True)] == [True] * len(
+        details
+    )
 
 
 def test_a_remote_error_is_passed_on_as_it_came() -> None:
@@ -76,7 +85,9 @@ def test_a_status_without_details_still_has_a_reason() -> None:
     ],
 )
 def test_a_failed_call_becomes_an_error_of_ours(code: grpc.StatusCode, kind: type[errors.MoatError]) -> None:
-    failed = grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details="driver text")
+    failed = grpc.aio.AioRpcError(
+        code, grpc.aio.Metadata(), grpc.aio.Metadata(), details="driver text", debug_error_string=""
+    )
     error = errors.from_rpc_error(failed, "audit")
     assert type(error) is kind
     assert kind is errors.RemoteError or "driver text" not in error.message

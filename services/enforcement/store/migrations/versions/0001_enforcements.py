@@ -1,4 +1,4 @@
-"""Enforcements. Row-level security is forced: a service names one tenant, the background worker the tenants it serves."""
+"""Enforcements. Row-level security is forced: a service names one tenant, the background worker those it serves."""
 
 from alembic import op
 
