@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from moat.audit.v1 import decision_record_pb2
-from sqlalchemy import ARRAY, Column, DateTime, Integer, LargeBinary, MetaData, Table, Text, Uuid, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    DateTime,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.audit.store.filters import Filterable, compile_filter
@@ -93,7 +106,9 @@ class Decisions:
             query = query.where(compile_filter(filter_, FILTERABLE))
         if token:
             position = read_token(token, filter_)
-            query = query.where(tuple_(*order) < tuple_(position.decide_time, position.decision_id))
+            query = query.where(
+                tuple_(*order) < tuple_(literal(position.decide_time), literal(position.decision_id, order[1].type))
+            )
         # Row-level security says the same; said here too, the index is used from its first column.
         query = query.where(DECISIONS.c.tenant == tenant, DECISIONS.c.environment == environment)
         async with as_tenant(self._pool, tenant, environment) as connection:

@@ -1,0 +1,1 @@
+"""Kills everything at random moments under load, then holds the record against what was answered."""
