@@ -36,6 +36,7 @@ from gateway.streams import Streams
 from gateway.tenants import Tenants
 from gateway.trace_export import TraceExport
 from gateway.traces import KeepRule
+from services.runtime.background import end_tasks
 from services.runtime.process import channel_to, server_settings
 from services.runtime.server import Served, Server
 
@@ -139,9 +140,7 @@ class Gateway:
         """After the server has drained: finishes what was taken in, then closes everything."""
         await self.desk.drain()
         await self.afterwards.drain()
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
+        await end_tasks(works)
         await self.traces.flush()
         await self.spool.close()
         for channel in (*self._channels.values(), self._collector):

@@ -21,6 +21,7 @@ from services.enforcement.settings import EnforcementSettings
 from services.enforcement.store.enforcements import Enforcements
 from services.enforcement.store.restrictions import Restrictions
 from services.enforcement.worker import CacheKeeper, IntentWorker
+from services.runtime.background import end_tasks
 from services.runtime.postgres import open_pool
 from services.runtime.process import server_settings
 from services.runtime.redis_cluster import open_cluster
@@ -67,9 +68,7 @@ async def serve(topology: Topology, settings: EnforcementSettings) -> None:
     try:
         await Server(server_settings(topology, "enforcement"), served, ready=enforcements.ping).run()
     finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await end_tasks(background)
         for cluster in (state, log):
             await cluster.aclose()
         for pool in (own, worker):

@@ -9,6 +9,7 @@ from services.audit.drain.sink import Sink
 from services.audit.drain.worker import Drain
 from services.audit.log import keys
 from services.audit.settings import LOG_SHARDS, DrainSettings
+from services.runtime.background import end_tasks
 from services.runtime.postgres import open_pool
 from services.runtime.process import run_process, server_settings
 from services.runtime.redis_cluster import open_cluster
@@ -41,8 +42,7 @@ async def serve(topology: Topology, settings: DrainSettings) -> None:
     try:
         await Server(server_settings(topology, NAME), [], ready=ready).run()
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_tasks([task])
         await cluster.aclose()
         await pool.dispose()
 
