@@ -30,7 +30,7 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
         self._streams = streams
         self._stream_unanswered_limit = stream_unanswered_limit
 
-    async def Moderate(  # noqa: N802
+    async def Moderate(
         self, request: moderation_service_pb2.ModerateRequest, context: AnyContext
     ) -> moderation_service_pb2.ModerateResponse:
         """Decides one item."""
@@ -41,7 +41,7 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
             raise outcome
         return moderation_service_pb2.ModerateResponse(decision=outcome)
 
-    async def BatchModerate(  # noqa: N802
+    async def BatchModerate(
         self, request: moderation_service_pb2.BatchModerateRequest, context: AnyContext
     ) -> moderation_service_pb2.BatchModerateResponse:
         """Decides a list; in the order of the items."""
@@ -57,7 +57,7 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
             raise
         return moderation_service_pb2.BatchModerateResponse(results=results.gathered)
 
-    async def StreamModerate(  # noqa: N802
+    async def StreamModerate(
         self, request_iterator: AsyncIterator[moderation_service_pb2.StreamModerateRequest], context: AnyContext
     ) -> AsyncIterator[moderation_service_pb2.StreamModerateResponse]:
         """Decides whatever arrives, each answer as soon as it is there."""
@@ -71,7 +71,7 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
         async for response in self._streams.serve(stream, request_iterator):
             yield response
 
-    async def IngestEvents(  # noqa: N802
+    async def IngestEvents(
         self, request: moderation_service_pb2.IngestEventsRequest, context: AnyContext
     ) -> moderation_service_pb2.IngestEventsResponse:
         """Takes in what happened around the contents."""

@@ -39,8 +39,8 @@ class GatewaySettings(ServiceSettings):
 
     coalesce: bool = True
     """False sends every item in a call of its own: for measuring what lists are worth."""
-    hop_slots: int = Field(default=2, ge=1, le=64)
-    """Lists in flight at each hop."""
+    hop_slots: int = Field(default=1, ge=1, le=64)
+    """Lists at each hop whose answers have not begun. One makes the largest lists; results that come late hold up nobody."""
     hop_max_batch: int = Field(default=128, ge=1, le=256)
     """Items in one list."""
     detection: HopBudget = HopBudget(share=0.6, seconds=2.0)

@@ -98,7 +98,9 @@ def find_libpython(python: str, library_folder: str) -> Path:
     for line in _linker_cache().splitlines():
         if line.strip().startswith(f"{name} ") and "=>" in line:
             return Path(line.rpartition("=>")[2].strip()).parent
-    raise UnusableEnvironment(f"{name}, which Triton's model stubs load, is not here; run `apt-get install libpython{python}`")
+    raise UnusableEnvironment(
+        f"{name}, which Triton's model stubs load, is not here; run `apt-get install libpython{python}`"
+    )
 
 
 def _linker_cache() -> str:

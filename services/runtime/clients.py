@@ -13,7 +13,7 @@ from google.rpc import code_pb2, status_pb2
 from services.runtime.errors import RemoteError, from_rpc_error
 
 if TYPE_CHECKING:
-    from moat_client.coalescer import Pending, Sender
+    from moat_client.coalescer import Batch, Pending, Sender
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Room for a list of 256 of the largest items with their records."""
@@ -74,7 +74,7 @@ def list_sender(
     with RemoteError; a failed call fails the items that were not answered yet.
     """
 
-    async def send(batch: Sequence[Pending[ItemT, ResultT]]) -> None:
+    async def send(batch: Batch[ItemT, ResultT]) -> None:
         timeout = _timeout(batch, max_seconds)
         try:
             async for response in call(request([pending.item for pending in batch]), timeout=timeout):
@@ -83,6 +83,7 @@ def list_sender(
                         batch[result.index].fail(RemoteError(result.error))
                     else:
                         batch[result.index].resolve(result)
+                batch.answers_have_begun()
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, peer) from error
 

@@ -156,7 +156,7 @@ async def test_bytes_that_are_no_text_are_refused(mesh: Mesh) -> None:
     edge = Topology.load(mesh.home.topology).edge
     credentials = grpc.ssl_channel_credentials(edge.ca_file.read_bytes())
     async with grpc.aio.secure_channel(f"localhost:{edge.port}", credentials) as channel:
-        call = channel.unary_unary("/moat.moderation.v1.ModerationService/Moderate")
+        call = channel.unary_unary("/moat.moderation.v1.ModerationService/Moderate", None, None)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             # item { content { text { text: 0xff } } }
             await call(

@@ -87,10 +87,8 @@ def _kill(mesh: Mesh, name: str, random_: random.Random) -> None:
     status = mesh.status()
     if status is None:
         return
-    if name != STUB:
-        pid = status.programs[name].pid
-    else:
-        pid = random_.choice(_stubs(status.programs["triton"].pid) or [0])
+    stubs = _stubs(status.programs["triton"].pid) if name == STUB else []
+    pid = random_.choice(stubs or [0]) if name == STUB else status.programs[name].pid
     if pid:
         try:
             os.kill(pid, signal.SIGKILL)

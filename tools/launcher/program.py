@@ -15,6 +15,11 @@ async def nothing() -> None:
     """A step that does nothing."""
 
 
+def always_hope(_: int) -> str:
+    """Of a program that comes up sooner or later, or ends."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The user a process runs as."""
@@ -43,6 +48,8 @@ class Program:
     """Runs once per supervisor, when the probe first succeeds, before others rely on it. May raise like `prepare`."""
     heal: Step = nothing
     """Tries to cure what runs but is not well; what it cannot cure is killed when patience ends."""
+    hopeless: Callable[[int], str] = always_hope
+    """Asked with its process id while it starts: why it will never be well, so that nobody waits for `start_seconds`."""
     drain: Step = nothing
     """Runs before `stop_signal`: what the program cannot do by itself to end without losing a call."""
     account: Account | None = None

@@ -10,6 +10,7 @@ from services.runtime.topology import Topology
 from tools.launcher.home import ENVIRONMENTS
 from tools.launcher.program import Program
 from tools.launcher.triton_health import TritonHealth
+from tools.launcher.triton_stubs import StubWatch
 
 
 def triton(topology: Topology, folder: Path) -> Program:
@@ -35,4 +36,5 @@ def triton(topology: Topology, folder: Path) -> Program:
         folder=folder,
         prepare=prepare,
         heal=health.heal,
+        hopeless=StubWatch().hopeless,
     )

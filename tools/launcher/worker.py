@@ -128,13 +128,19 @@ class Worker:
                 since = time.monotonic()
                 self._set(State.UNWELL, problem)
                 await self._heal()
-            elif time.monotonic() - since > limit:
-                log.error("program_unwell_too_long", program=self.program.name, pid=child.pid, problem=problem)
-                self._set(self._state, f"not well for {limit:.0f} s: {problem}")
+            elif given_up := self._given_up(child, problem, time.monotonic() - since, limit):
+                log.error("program_given_up", program=self.program.name, pid=child.pid, problem=given_up)
+                self._set(self._state, given_up)
                 return
             elif self._state is State.UNWELL:
                 await self._heal()
             await asyncio.sleep(_RUNNING_INTERVAL if self._state is State.HEALTHY else _STARTING_INTERVAL)
+
+    def _given_up(self, child: Child, problem: str, seconds: float, limit: float) -> str:
+        """Why it is not waited for any longer; empty if it is."""
+        if seconds > limit:
+            return f"not well for {limit:.0f} s: {problem}"
+        return self.program.hopeless(child.pid) if self._state is not State.UNWELL else ""
 
     async def _settle(self) -> bool:
         """Whether others may rely on it."""

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+_OPEN_PER_SLOT = 4
 
 
 class QueueFull(Exception):
@@ -58,12 +59,28 @@ class BatchObserver(Protocol):
         """`items` in the list, and how long the first of them waited."""
 
 
-Sender = Callable[[Sequence[Pending[ItemT, ResultT]]], Awaitable[None]]
+class Batch(list[Pending[ItemT, ResultT]]):
+    """A list on its way. It holds a slot until its sender returns, or says that the answers have begun."""
+
+    def __init__(self, free: Callable[[], None]) -> None:
+        """`free` gives the slot back."""
+        super().__init__()
+        self._free: Callable[[], None] | None = free
+
+    def answers_have_begun(self) -> None:
+        """For senders whose results come in parts: what is left of this list holds up nobody who waits."""
+        if self._free is not None:
+            free, self._free = self._free, None
+            free()
+
+
+Sender = Callable[[Batch[ItemT, ResultT]], Awaitable[None]]
 
 
 class Coalescer(Generic[ItemT, ResultT]):
     """Sends items in lists, at most `slots` lists at a time; items of priority 0 go ahead of those of priority 1.
 
+    A list whose answers have begun does not count (see `Batch`), but there are never more than four times `slots`.
     Belongs to one event loop; not thread-safe. `submit` never blocks.
     """
 
@@ -86,6 +103,7 @@ class Coalescer(Generic[ItemT, ResultT]):
         self._waiting = 0
         self._flush_scheduled = False
         self._calls: set[asyncio.Task[None]] = set()
+        self._busy = 0
 
     @property
     def waiting(self) -> int:
@@ -103,7 +121,7 @@ class Coalescer(Generic[ItemT, ResultT]):
         pending: Pending[ItemT, ResultT] = Pending(item, loop.create_future(), deadline)
         self._lanes[priority].append(pending)
         self._waiting += 1
-        if not self._flush_scheduled and len(self._calls) < self._slots:
+        if not self._flush_scheduled and self._has_slot():
             # Not at once but when the loop has run what is ready now: items that arrived together leave together.
             self._flush_scheduled = True
             loop.call_soon(self._flush)
@@ -117,18 +135,28 @@ class Coalescer(Generic[ItemT, ResultT]):
             else:
                 await asyncio.sleep(0)
 
+    def _has_slot(self) -> bool:
+        return self._busy < self._slots and len(self._calls) < self._slots * _OPEN_PER_SLOT
+
     def _flush(self) -> None:
         self._flush_scheduled = False
-        while self._waiting and len(self._calls) < self._slots:
+        while self._waiting and self._has_slot():
             batch = self._take()
             if batch:
+                self._busy += 1
                 task = asyncio.create_task(self._call(batch))
                 self._calls.add(task)
                 task.add_done_callback(self._called)
 
-    def _take(self) -> list[Pending[ItemT, ResultT]]:
+    def _free_slot(self) -> None:
+        self._busy -= 1
+        if self._waiting and not self._flush_scheduled:
+            self._flush_scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _take(self) -> Batch[ItemT, ResultT]:
         now = time.monotonic()
-        batch: list[Pending[ItemT, ResultT]] = []
+        batch: Batch[ItemT, ResultT] = Batch(self._free_slot)
         for lane in self._lanes:
             while lane and len(batch) < self._max_batch:
                 pending = lane.popleft()
@@ -143,7 +171,7 @@ class Coalescer(Generic[ItemT, ResultT]):
             self._observe(items=len(batch), longest_wait_seconds=now - batch[0].enqueued)
         return batch
 
-    async def _call(self, batch: list[Pending[ItemT, ResultT]]) -> None:
+    async def _call(self, batch: Batch[ItemT, ResultT]) -> None:
         try:
             await self._send(batch)
         except asyncio.CancelledError:
@@ -156,6 +184,8 @@ class Coalescer(Generic[ItemT, ResultT]):
         else:
             for pending in batch:
                 pending.fail(NotAnswered())
+        finally:
+            batch.answers_have_begun()
 
     def _called(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)

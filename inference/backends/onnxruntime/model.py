@@ -47,7 +47,9 @@ class TritonPythonModel:
         """Opens the model file; raises with the reason, which Triton answers to whoever asked for the load."""
         config = json.loads(args["model_config"])
         if args["model_instance_kind"] == "GPU" and "CUDAExecutionProvider" not in ort.get_available_providers():
-            raise pb.TritonModelException("instance_group asks for KIND_GPU, and this ONNX Runtime has no CUDA provider")
+            raise pb.TritonModelException(
+                "instance_group asks for KIND_GPU, and this ONNX Runtime has no CUDA provider"
+            )
         folder = os.path.join(args["model_repository"], args["model_version"])
         path = os.path.join(folder, config.get("default_model_filename") or "model.onnx")
         if os.path.isdir(path):
@@ -88,7 +90,11 @@ class TritonPythonModel:
     def _run(self, group, responses):
         outputs = list(group[0][2])
         names = group[0][1].keys()
-        feed = group[0][1] if len(group) == 1 else {name: np.concatenate([item[1][name] for item in group]) for name in names}
+        feed = (
+            group[0][1]
+            if len(group) == 1
+            else {name: np.concatenate([item[1][name] for item in group]) for name in names}
+        )
         try:
             results = self.session.run(outputs, feed)
         except Exception as error:  # ONNX Runtime raises whatever its kernels raise

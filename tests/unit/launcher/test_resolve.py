@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,23 @@ from services.runtime.topology import Topology
 from tools.launcher.home import Home
 from tools.launcher.ports import LOOPBACK, Ports
 from tools.launcher.resolve import Document, read_source, resolve
+
+pytestmark = pytest.mark.xdist_group("ports")
+_FIRST_PORT = 1024
+_APART = 12_000
+"""So far from the preferred ports do these tests look, that no mesh of another test takes one between two starts."""
+
+
+def source() -> Document:
+    """The real source, with all its ports moved."""
+
+    def moved(node: Any) -> Any:  # noqa: ANN401 - any part of a document
+        if isinstance(node, dict):
+            return {name: moved(value) for name, value in node.items()}
+        return node + _APART if isinstance(node, int) and node >= _FIRST_PORT else node
+
+    document: Document = moved(read_source())
+    return document
 
 
 @pytest.fixture
@@ -40,9 +58,9 @@ def ports_in(topology: Topology) -> list[int]:
     return numbers(json.loads(topology.model_dump_json()))
 
 
-def start(home: Home, source: Document | None = None) -> Topology:
+def start(home: Home, document: Document | None = None) -> Topology:
     with Ports() as ports:
-        return resolve(home, source or read_source(), ports)
+        return resolve(home, document or source(), ports)
 
 
 def test_what_is_written_is_what_processes_read(home: Home) -> None:
@@ -72,8 +90,8 @@ def test_a_port_that_somebody_took_meanwhile_is_replaced(home: Home) -> None:
 
 def test_two_meshes_that_start_together_share_no_port(tmp_path: Path) -> None:
     with Ports() as one, Ports() as other:
-        first = resolve(Home.under(tmp_path / "one"), read_source(), one)
-        second = resolve(Home.under(tmp_path / "other"), read_source(), other)
+        first = resolve(Home.under(tmp_path / "one"), source(), one)
+        second = resolve(Home.under(tmp_path / "other"), source(), other)
     assert not set(ports_in(first)) & set(ports_in(second))
 
 
@@ -85,21 +103,21 @@ def test_secrets_are_for_their_owner_alone(home: Home) -> None:
 
 
 def test_callers_and_their_permissions_are_passed_on(home: Home) -> None:
-    source = read_source()
-    topology = start(home, source)
-    for name, entry in source["processes"].items():
+    document = source()
+    topology = start(home, document)
+    for name, entry in document["processes"].items():
         assert topology.process(name).callers == entry["callers"]
 
 
 def test_a_source_that_lacks_something_is_refused(home: Home) -> None:
-    source = read_source()
-    del source["servers"]["postgres"]
+    document = source()
+    del document["servers"]["postgres"]
     with pytest.raises(KeyError):
-        start(home, source)
+        start(home, document)
 
 
 def test_a_source_with_a_word_too_many_is_refused(home: Home) -> None:
-    source = read_source()
-    source["traces"]["keep_shair"] = 1
+    document = source()
+    document["traces"]["keep_shair"] = 1
     with pytest.raises(ValueError, match="keep_shair"):
-        start(home, source)
+        start(home, document)

@@ -110,6 +110,20 @@ async def test_what_can_be_healed_is_not_killed(tmp_path: Path, home: Home) -> N
         assert worker.status.pid == first
 
 
+async def test_what_can_never_come_up_is_not_waited_for(tmp_path: Path, home: Home) -> None:
+    script = (
+        "import pathlib, time\nif not pathlib.Path('again').exists(): pathlib.Path('again').touch(); time.sleep(60)\n"
+    )
+
+    def ask(pid: int) -> str:
+        hangs = worker.status.starts == 1 and (tmp_path / "again").exists()
+        return f"{pid} waits for a child that is dead" if hangs else ""
+
+    async with running(program(tmp_path, script + WELL.replace("; ", "\n"), hopeless=ask), home) as worker:
+        await until(lambda: worker.status.state is State.HEALTHY, seconds=5)
+        assert worker.status.problem.endswith("waits for a child that is dead")
+
+
 async def test_a_refused_configuration_is_named_and_tried_again(tmp_path: Path, home: Home) -> None:
     script = (
         f"import pathlib, sys\nif not pathlib.Path('repaired').exists(): sys.exit({CONFIG_ERROR})\n"

@@ -7,9 +7,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, Pending, QueueFull
-
-Batch = Sequence[Pending[int, int]]
+from moat_client.coalescer import Batch, Coalescer, DeadlinePassed, NotAnswered, Pending, QueueFull
 
 
 class Peer:
@@ -20,7 +18,7 @@ class Peer:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def send(self, batch: Batch) -> None:
+    async def send(self, batch: Sequence[Pending[int, int]]) -> None:
         self.batches.append([pending.item for pending in batch])
         await self.gate.wait()
         for pending in batch:
@@ -102,7 +100,7 @@ async def test_a_cancelled_caller_costs_its_neighbours_nothing() -> None:
 
 
 async def test_a_failed_call_fails_only_what_was_not_answered() -> None:
-    async def send(batch: Batch) -> None:
+    async def send(batch: Sequence[Pending[int, int]]) -> None:
         batch[0].resolve(7)
         message = "peer is gone"
         raise ConnectionError(message)
@@ -115,7 +113,7 @@ async def test_a_failed_call_fails_only_what_was_not_answered() -> None:
 
 
 async def test_an_item_the_peer_forgot_is_an_error_not_a_hang() -> None:
-    async def send(batch: Batch) -> None:
+    async def send(batch: Sequence[Pending[int, int]]) -> None:
         batch[0].resolve(1)
 
     coalescer = Coalescer(send)
@@ -123,6 +121,28 @@ async def test_an_item_the_peer_forgot_is_an_error_not_a_hang() -> None:
     assert await answered == 1
     with pytest.raises(NotAnswered):
         await forgotten
+
+
+async def test_a_list_whose_answers_have_begun_holds_up_nobody() -> None:
+    sent: list[list[int]] = []
+    last = asyncio.Event()
+
+    async def send(batch: Batch[int, int]) -> None:
+        sent.append([pending.item for pending in batch])
+        batch[0].resolve(0)
+        batch.answers_have_begun()
+        await last.wait()
+
+    coalescer = Coalescer(send, slots=1)
+    slow = [coalescer.submit(1), coalescer.submit(2)]
+    assert await slow[0] == 0
+    for item in range(3, 9):
+        quick = coalescer.submit(item)
+        await asyncio.sleep(0.01)
+        assert quick.done() is (item < 6), "four lists are open; the next ones gather"
+    last.set()
+    await coalescer.drain()
+    assert sent == [[1, 2], [3], [4], [5], [6, 7, 8]]
 
 
 async def test_drain_waits_for_what_waits_and_what_flies() -> None:

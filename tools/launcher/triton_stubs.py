@@ -1,0 +1,42 @@
+"""Knows a Triton that will never come up.
+
+A Python-based model runs in a process of its own, the stub. When a stub dies while its model is being loaded, Triton waits
+for it for ever: its ports stay closed, or it calls itself not ready, and no request can cure it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+_ALONE_SECONDS = 3.0
+"""Between two stubs of a normal start (one that asks for the model's configuration, one that serves) lie milliseconds."""
+
+
+class StubWatch:
+    """Of one server at a time; a new process id begins anew. Ask while the server starts."""
+
+    def __init__(self) -> None:
+        """Nothing was seen yet."""
+        self._pid = 0
+        self._last_seen: float | None = None
+
+    def hopeless(self, pid: int) -> str:
+        """Why the server cannot come up any more; empty while it may."""
+        if pid != self._pid:
+            self._pid, self._last_seen = pid, None
+        now = time.monotonic()
+        if _has_stub(pid):
+            self._last_seen = now
+        if self._last_seen is None or now - self._last_seen < _ALONE_SECONDS:
+            return ""
+        return "the process behind a model died while the model was being loaded"
+
+
+def _has_stub(pid: int) -> bool:
+    try:
+        children = psutil.Process(pid).children()
+        return any(child.status() != psutil.STATUS_ZOMBIE for child in children)
+    except psutil.NoSuchProcess:
+        return False
