@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tritonclient.utils import InferenceServerException
 
+from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.errors import DependencyDown
 from services.runtime.metrics import BatchMetrics
 
@@ -53,7 +54,7 @@ class DeepTier:
 
     def __init__(self, address: str, folder: Path, *, slots: int, batch: int, queue: int) -> None:
         """`folder` holds the tokenizer."""
-        self._client = triton.InferenceServerClient(address)
+        self._client = triton.InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_LENGTHS[-1])

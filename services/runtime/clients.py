@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Room for a list of 256 of the largest items with their records."""
 
-_OPTIONS = [
+CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # A peer that was killed is back within a second: find it again as fast.
@@ -30,7 +30,8 @@ _OPTIONS = [
     ("grpc.keepalive_timeout_ms", 5_000),
     # Retries are decided by callers who know whether repeating is safe.
     ("grpc.enable_retries", 0),
-]
+)
+"""What every channel is opened with, whoever's client it belongs to."""
 
 
 def open_channel(
@@ -42,7 +43,9 @@ def open_channel(
         private_key=key_file.read_bytes(),
         certificate_chain=certificate_file.read_bytes(),
     )
-    return grpc.aio.secure_channel(address, credentials, [*_OPTIONS, ("grpc.ssl_target_name_override", server_name)])
+    return grpc.aio.secure_channel(
+        address, credentials, [*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name)]
+    )
 
 
 class ListResult(Protocol):

@@ -14,6 +14,7 @@ import tritonclient.grpc.aio as triton
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 
 from services.runtime import topology
+from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.logs import log
 
 _INFERENCE_SECONDS = 2.0
@@ -52,7 +53,7 @@ class TritonHealth:
 
     def _connect(self) -> triton.InferenceServerClient:
         if self._client is None:
-            self._client = triton.InferenceServerClient(self._address)
+            self._client = triton.InferenceServerClient(self._address, channel_args=list(CHANNEL_OPTIONS))
         return self._client
 
     async def _models(self, client: triton.InferenceServerClient) -> list[str]:

@@ -10,6 +10,8 @@ import time
 
 import psutil
 
+_FIRST_SECONDS = 15.0
+"""Until the first stub appears; its libraries may come from a slow disk. A stub may also die before it is seen."""
 _ALONE_SECONDS = 3.0
 """Between two stubs of a normal start (one that asks for the model's configuration, one that serves) lie milliseconds."""
 
@@ -20,16 +22,16 @@ class StubWatch:
     def __init__(self) -> None:
         """Nothing was seen yet."""
         self._pid = 0
-        self._last_seen: float | None = None
+        self._waits_until = 0.0
 
     def hopeless(self, pid: int) -> str:
         """Why the server cannot come up any more; empty while it may."""
-        if pid != self._pid:
-            self._pid, self._last_seen = pid, None
         now = time.monotonic()
+        if pid != self._pid:
+            self._pid, self._waits_until = pid, now + _FIRST_SECONDS
         if _has_stub(pid):
-            self._last_seen = now
-        if self._last_seen is None or now - self._last_seen < _ALONE_SECONDS:
+            self._waits_until = now + _ALONE_SECONDS
+        if now < self._waits_until:
             return ""
         return "the process behind a model died while the model was being loaded"
 

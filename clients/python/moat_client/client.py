@@ -27,7 +27,8 @@ from moat_client.types import Decision, Outage, decision_of
 MAX_CHARACTERS = 10_000
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    # In spite of its name this is how long one attempt may take.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.enable_retries", 0),
