@@ -9,10 +9,10 @@ from typing import Any, cast
 import cel
 from google.protobuf import duration_pb2
 from moat.enforcement.v1 import enforcement_pb2
-from moat.routing.v1 import routing_service_pb2, verdict_pb2
+from moat.routing.v1 import verdict_pb2
 
 from services.routing.document import EffectWanted, Example, Missing, Mode, PolicyDocument, RuleWanted
-from services.routing.facts import NAMES, facts_of, missing_of
+from services.routing.facts import NAMES, TEXTS, Facts, Item, Read, flattened, missing_of
 from services.runtime.logs import log
 
 _MOST_NESTING = 12
@@ -32,6 +32,7 @@ class BadPolicy(ValueError):
 class _Rule:
     wanted: RuleWanted
     program: Any
+    reads: frozenset[Read]
 
 
 class Policy:
@@ -40,19 +41,17 @@ class Policy:
     def __init__(self, document: PolicyDocument) -> None:
         """Raises BadPolicy."""
         self.document = document
-        self._rules = [_Rule(rule, _compile(rule, document.limits["default"])) for rule in document.rules]
+        self._rules = [_compile(rule, document.limits) for rule in document.rules]
+        self._facts = Facts({read for rule in self._rules for read in rule.reads}, document.limits)
         self._reference = verdict_pb2.PolicyRef(
             name=document.name, version=document.version, content_hash=document.content_hash
         )
-        base = document.limits["default"]
-        self._limits = {surface: {**base, **limits} for surface, limits in document.limits.items()}
         for example in document.tests:
             _hold(self, example)
 
-    def decide(self, item: routing_service_pb2.VerdictItem) -> verdict_pb2.Verdict:
+    def decide(self, item: Item) -> verdict_pb2.Verdict:
         """All rules run; what they ask for is merged. A rule that fails has no effect and is named."""
-        surface = item.surface
-        facts = cel.Context(variables=facts_of(item, self._limits.get(surface) or self._limits["default"]))
+        facts = self._facts.of(item)
         fired: list[RuleWanted] = []
         verdict = verdict_pb2.Verdict(policy=self._reference)
         for rule in self._rules:
@@ -68,7 +67,7 @@ class Policy:
         self._answer_missing(verdict, item)
         return verdict
 
-    def _answer_missing(self, verdict: verdict_pb2.Verdict, item: routing_service_pb2.VerdictItem) -> None:
+    def _answer_missing(self, verdict: verdict_pb2.Verdict, item: Item) -> None:
         answers = self.document.missing.get(item.surface) or self.document.missing["default"]
         for part in missing_of(item):
             mode = _mode(answers, part)
@@ -82,7 +81,7 @@ def _mode(answers: Missing, part: str) -> Mode:
     return mode
 
 
-def _compile(rule: RuleWanted, limits: Mapping[str, float]) -> Any:  # noqa: ANN401 - the library's program has no type
+def _compile(rule: RuleWanted, limits: Mapping[str, Mapping[str, float]]) -> _Rule:
     depth = deepest = 0
     for character in rule.when:
         depth += character in "([{"
@@ -91,20 +90,21 @@ def _compile(rule: RuleWanted, limits: Mapping[str, float]) -> Any:  # noqa: ANN
     if deepest > _MOST_NESTING:
         raise BadPolicy(f"rule {rule.id}: nested deeper than {_MOST_NESTING}")
     try:
-        program = cel.compile(rule.when)
+        expression, reads = flattened(rule.when, limits["default"])
+        program = cel.compile(expression)
     except ValueError as error:
         raise BadPolicy(f"rule {rule.id}: {error}") from None
-    unknown = set(program.variables()) - NAMES
+    # On an item about which nothing is known every name is looked up: a misspelt one shows here and not at night.
+    unknown = set(program.variables()) - {read.variable for read in reads} - TEXTS
     if unknown:
         raise BadPolicy(f"rule {rule.id}: {sorted(unknown)} are not known; there are {sorted(NAMES)}")
-    # On an item about which nothing is known most names are looked up: a misspelt one shows here and not at night.
     try:
-        outcome = program.execute(cel.Context(variables=facts_of(routing_service_pb2.VerdictItem(), limits)))
+        outcome = program.execute(Facts(reads, limits).of(Item()))
     except Exception as error:  # noqa: BLE001 - whatever it trips over, it must not decide
         raise BadPolicy(f"rule {rule.id}: {type(error).__name__}: {error}") from None
     if not isinstance(outcome, bool):
         raise BadPolicy(f"rule {rule.id}: must be true or false, is {type(outcome).__name__}")
-    return program
+    return _Rule(rule, program, reads)
 
 
 def _merge(verdict: verdict_pb2.Verdict, fired: Sequence[RuleWanted]) -> None:
@@ -146,7 +146,7 @@ def _longer(one: EffectWanted, other: EffectWanted) -> bool:
 
 
 def _hold(policy: Policy, example: Example) -> None:
-    item = routing_service_pb2.VerdictItem(surface=example.surface, missing=example.missing, features=example.features)
+    item = Item(surface=example.surface, missing=example.missing, features=example.features)
     for category, probability in sorted(example.scores.items()):
         item.signals.scores.add(category=category, probability=probability)
     for category in example.terms:
