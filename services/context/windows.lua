@@ -10,41 +10,67 @@ local WINDOWS = { s10 = { 2, 6 }, m1 = { 10, 7 }, m2 = { 20, 7 }, m10 = { 60, 11
 local IDLE_SECONDS = 2 * 86400
 local MOST_MEMBERS = 256
 
-local function bump(key, measure, window, now)
-  local seconds, ring = WINDOWS[window][1], WINDOWS[window][2]
-  local bucket = math.floor(now / seconds)
-  local field = measure .. window .. (bucket % ring)
-  local held = redis.call('HGET', key, field)
-  local count = 0
-  if held then
-    local at, value = string.match(held, '^(%d+):(%d+)$')
-    if tonumber(at) == bucket then count = tonumber(value) end
+-- 'm' .. 's10' .. slot → the window it belongs to, and that window's name: what a field of a hash is. Filled at first use:
+-- while a library is loaded there is no `pairs`.
+local FIELDS = {}
+local function fill_fields()
+  for _, measure in ipairs({ 'm', 'v', 'e', 'd', 'j', 'l' }) do
+    for window, shape in pairs(WINDOWS) do
+      for slot = 0, shape[2] - 1 do
+        FIELDS[measure .. window .. slot] = { name = measure .. window, seconds = shape[1], ring = shape[2] }
+      end
+    end
   end
-  redis.call('HSET', key, field, string.format('%d:%d', bucket, count + 1))
 end
 
-local function read(key, wanted, now)
-  local fields, owners = {}, {}
-  for number, one in ipairs(wanted) do
-    local ring = WINDOWS[one[2]][2]
-    for slot = 0, ring - 1 do
-      fields[#fields + 1] = one[1] .. one[2] .. slot
-      owners[#owners + 1] = number
-    end
+-- Adds 1 to each of `names` ({ measure, window }) and to the plain numbers `totals`: one read, one write.
+local function bump(key, names, totals, now)
+  local fields, buckets = {}, {}
+  for position, one in ipairs(names) do
+    local shape = WINDOWS[one[2]]
+    buckets[position] = math.floor(now / shape[1])
+    fields[position] = one[1] .. one[2] .. (buckets[position] % shape[2])
   end
+  for _, total in ipairs(totals) do fields[#fields + 1] = total end
   local held = redis.call('HMGET', key, unpack(fields))
-  local sums = {}
-  for number = 1, #wanted do sums[number] = 0 end
-  for position, value in ipairs(held) do
-    if value then
-      local number = owners[position]
-      local seconds, ring = WINDOWS[wanted[number][2]][1], WINDOWS[wanted[number][2]][2]
-      local at, count = string.match(value, '^(%d+):(%d+)$')
-      local age = math.floor(now / seconds) - tonumber(at)
-      if age >= 0 and age < ring then sums[number] = sums[number] + tonumber(count) end
+  local written = {}
+  for position, field in ipairs(fields) do
+    local value, bucket = held[position], buckets[position]
+    written[#written + 1] = field
+    if bucket then
+      local at, count = string.match(value or '', '^(%d+):(%d+)$')
+      at = tonumber(at) or 0
+      -- What comes so late that its bucket was given to a later time is not counted any more.
+      written[#written + 1] = at > bucket and value or string.format('%d:%d', bucket, at == bucket and count + 1 or 1)
+    else
+      written[#written + 1] = string.format('%d', (tonumber(value or 0) or 0) + 1)
     end
   end
-  return sums
+  redis.call('HSET', key, unpack(written))
+end
+
+-- The sums by window, and every other field as it stands. The hash has as many fields as rings have buckets, at most;
+-- most subjects have few, which is why all of it is read at once.
+local function read(key, now)
+  local held = redis.call('HGETALL', key)
+  local sums, others = {}, {}
+  for position = 1, #held, 2 do
+    local field = FIELDS[held[position]]
+    if field then
+      local at, count = string.match(held[position + 1], '^(%d+):(%d+)$')
+      local age = math.floor(now / field.seconds) - at
+      if age >= 0 and age < field.ring then sums[field.name] = (sums[field.name] or 0) + count end
+    else
+      others[held[position]] = held[position + 1]
+    end
+  end
+  return sums, others
+end
+
+local function picked(sums, names)
+  local numbers = {}
+  for position, name in ipairs(names) do numbers[position] = sums[name] or 0 end
+  return numbers
 end
 
 local function count_repeat(key, seconds)
@@ -70,34 +96,33 @@ local OPERATIONS = {}
 
 -- {'user', user, digest, now}
 OPERATIONS.user = function(tag, one)
-  local key, now = tag .. 'u:' .. one[2], one[4]
-  local sums = read(key, { { 'm', 's10' }, { 'm', 'm1' }, { 'm', 'm10' }, { 'v', 'm10' }, { 'v', 'h1' }, { 'v', 'h24' },
-    { 'e', 'm10' }, { 'd', 'm10' } }, now)
-  sums[#sums + 1] = number(redis.call('GET', tag .. 'r:' .. one[2] .. ':' .. one[3]))
-  sums[#sums + 1] = members(tag .. 'to:' .. one[2], now)
-  local facts = redis.call('HMGET', key, 'total', 'fact:created_unix_seconds', 'fact:verified')
-  sums[#sums + 1] = number(facts[1])
-  sums[#sums + 1] = number(facts[2])
-  sums[#sums + 1] = number(facts[3])
-  return sums
+  local now = one[4]
+  local sums, others = read(tag .. 'u:' .. one[2], now)
+  local numbers = picked(sums, { 'ms10', 'mm1', 'mm10', 'vm10', 'vh1', 'vh24', 'em10', 'dm10' })
+  numbers[9] = number(redis.call('GET', tag .. 'r:' .. one[2] .. ':' .. one[3]))
+  numbers[10] = members(tag .. 'to:' .. one[2], now)
+  numbers[11] = number(others.total)
+  numbers[12] = number(others['fact:created_unix_seconds'])
+  numbers[13] = number(others['fact:verified'])
+  return numbers
 end
 
 -- {'channel', channel, digest, now}
 OPERATIONS.channel = function(tag, one)
-  local key, now = tag .. 'c:' .. one[2], one[4]
-  local sums = read(key, { { 'm', 's10' }, { 'm', 'm1' }, { 'v', 'm10' }, { 'j', 'm1' } }, now)
-  sums[#sums + 1] = number(redis.call('GET', tag .. 'cr:' .. one[2] .. ':' .. one[3]))
-  return sums
+  local sums = read(tag .. 'c:' .. one[2], one[4])
+  local numbers = picked(sums, { 'ms10', 'mm1', 'vm10', 'jm1' })
+  numbers[5] = number(redis.call('GET', tag .. 'cr:' .. one[2] .. ':' .. one[3]))
+  return numbers
 end
 
 -- {'target', target, author, now}; whether the author is new to it is told too
 OPERATIONS.target = function(tag, one)
   local now = one[4]
-  local sums = read(tag .. 't:' .. one[2], { { 'm', 'm10' }, { 'v', 'm10' } }, now)
+  local numbers = picked(read(tag .. 't:' .. one[2], now), { 'mm10', 'vm10' })
   local authors = tag .. 'by:' .. one[2]
-  sums[#sums + 1] = members(authors, now)
-  sums[#sums + 1] = redis.call('ZSCORE', authors, one[3]) and 0 or 1
-  return sums
+  numbers[3] = members(authors, now)
+  numbers[4] = redis.call('ZSCORE', authors, one[3]) and 0 or 1
+  return numbers
 end
 
 local function first(tag, kind, id, seconds)
@@ -108,11 +133,11 @@ end
 OPERATIONS.count_user = function(tag, one)
   if not first(tag, 'u', one[5], 3600) then return 0 end
   local key, now = tag .. 'u:' .. one[2], one[4]
-  for _, window in ipairs({ 's10', 'm1', 'm10' }) do bump(key, 'm', window, now) end
+  local names = { { 'm', 's10' }, { 'm', 'm1' }, { 'm', 'm10' } }
   if one[6] then
-    for _, window in ipairs({ 'm10', 'h1', 'h24' }) do bump(key, 'v', window, now) end
+    for _, window in ipairs({ 'm10', 'h1', 'h24' }) do names[#names + 1] = { 'v', window } end
   end
-  redis.call('HINCRBY', key, 'total', 1)
+  bump(key, names, { 'total' }, now)
   redis.call('EXPIRE', key, IDLE_SECONDS)
   count_repeat(tag .. 'r:' .. one[2] .. ':' .. one[3], 600)
   if #one[7] > 0 then remember(tag .. 'to:' .. one[2], one[7], now) end
@@ -123,8 +148,9 @@ end
 OPERATIONS.count_channel = function(tag, one)
   if not first(tag, 'c', one[5], 3600) then return 0 end
   local key, now = tag .. 'c:' .. one[2], one[4]
-  for _, window in ipairs({ 's10', 'm1' }) do bump(key, 'm', window, now) end
-  if one[6] then bump(key, 'v', 'm10', now) end
+  local names = { { 'm', 's10' }, { 'm', 'm1' } }
+  if one[6] then names[3] = { 'v', 'm10' } end
+  bump(key, names, {}, now)
   redis.call('EXPIRE', key, 3600)
   count_repeat(tag .. 'cr:' .. one[2] .. ':' .. one[3], 120)
   return 1
@@ -134,8 +160,9 @@ end
 OPERATIONS.count_target = function(tag, one)
   if not first(tag, 't' .. one[2], one[5], 3600) then return 0 end
   local key, now = tag .. 't:' .. one[2], one[4]
-  bump(key, 'm', 'm10', now)
-  if one[6] then bump(key, 'v', 'm10', now) end
+  local names = { { 'm', 'm10' } }
+  if one[6] then names[2] = { 'v', 'm10' } end
+  bump(key, names, {}, now)
   redis.call('EXPIRE', key, 3600)
   remember(tag .. 'by:' .. one[2], { one[3] }, now)
   return 1
@@ -145,13 +172,16 @@ end
 OPERATIONS.happened = function(tag, one)
   if not first(tag, 'event', one[5], 86400) then return 0 end
   local key = tag .. one[2] .. ':' .. one[3]
-  for _, window in ipairs(one[7]) do bump(key, one[6], window, one[4]) end
+  local names = {}
+  for position, window in ipairs(one[7]) do names[position] = { one[6], window } end
+  if #names > 0 then bump(key, names, {}, one[4]) end
   for name, value in pairs(one[8]) do redis.call('HSET', key, 'fact:' .. name, tostring(value)) end
   redis.call('EXPIRE', key, IDLE_SECONDS)
   return 1
 end
 
 local function run(keys, args)
+  if not FIELDS.ms100 then fill_fields() end
   local answers = {}
   for position, one in ipairs(cmsgpack.unpack(args[1])) do
     answers[position] = OPERATIONS[one[1]](keys[1], one)

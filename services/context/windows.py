@@ -53,8 +53,14 @@ class Windows:
         await self._cluster.execute_command("FUNCTION LOAD", "REPLACE", _FUNCTIONS, target_nodes=RedisCluster.PRIMARIES)
 
     async def ping(self) -> bool:
-        """Whether Redis answers."""
-        return bool(await self._cluster.execute_command("PING", target_nodes=RedisCluster.RANDOM))
+        """Whether the windows can be asked: Redis answers, and has our functions or takes them."""
+        plan = self.plan()
+        plan.by_tag["{health}:"] = []
+        try:
+            await self.run(plan)
+        except DependencyDown:
+            return False
+        return True
 
     async def run(self, plan: Plan) -> dict[str, Sequence[Any]]:
         """The answers by tag. Raises DependencyDown."""

@@ -44,7 +44,7 @@ def policy(**rule: Any) -> Policy:  # noqa: ANN401 - fields of a rule
     return Policy(PolicyDocument.model_validate(document(**rule)))
 
 
-def item(surface: str = "chat", **scores: float) -> Item:
+def item(surface: str = "chat", **scores: Any) -> Item:
     made = Item(surface=surface)
     for category, probability in scores.items():
         made.signals.scores.add(category=category, probability=probability)
