@@ -66,5 +66,7 @@ class GatewaySettings(ServiceSettings):
 
     trace_slow_ms: float = Field(default=500.0, gt=0)
     """From here on a decision is slow."""
+    trace_notable_per_second: float = Field(default=50.0, ge=1)
+    """Traces kept because they are notable (not a plain allow, slow, degraded, failed); more are dropped and counted."""
     trace_queue: int = Field(default=4096, ge=1)
     """Decisions whose spans wait for export; more are dropped and counted."""

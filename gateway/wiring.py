@@ -35,7 +35,7 @@ from gateway.spool import Spool
 from gateway.streams import Streams
 from gateway.tenants import Tenants
 from gateway.trace_export import TraceExport
-from gateway.traces import KeepRule
+from gateway.traces import Budget, KeepRule
 from services.runtime.background import end_tasks
 from services.runtime.process import channel_to, server_settings
 from services.runtime.server import Served, Server
@@ -102,7 +102,9 @@ class Gateway:
             Sealer(key, cached_keys=settings.data_keys_cached),
         )
         self.traces = TraceExport(self._collector, max_waiting=settings.trace_queue)
-        keep = KeepRule(topology.traces.keep_share, topology.traces.keep_notable, settings.trace_slow_ms / 1000)
+        traces = topology.traces
+        budget = Budget(settings.trace_notable_per_second)
+        keep = KeepRule(traces.keep_share, traces.keep_notable, settings.trace_slow_ms / 1000, budget)
         admission = Admission(settings.in_flight_limit, settings.max_wait_seconds)
         IN_FLIGHT.set_function(lambda: admission.in_flight)
         WAITING.set_function(lambda: admission.waiting)

@@ -9,7 +9,7 @@ from moat.moderation.v1 import moderation_pb2
 from moat.routing.v1 import verdict_pb2
 
 from gateway.items import Arrival, Item
-from gateway.traces import Finished, KeepRule
+from gateway.traces import Budget, Finished, KeepRule
 from services.runtime.errors import Internal
 from tests.unit.gateway.tenants import tenant
 
@@ -28,13 +28,13 @@ def finished(
 
 
 def test_a_share_of_plain_decisions_is_kept_whatever_made_their_ids() -> None:
-    rule = KeepRule(share=0.25, notable=True, slow_seconds=0.5)
+    rule = KeepRule(share=0.25, notable=True, slow_seconds=0.5, budget=Budget(10))
     kept = sum(rule.keeps(finished()) for _ in range(2000))
     assert 400 < kept < 600
 
 
 def test_every_gateway_keeps_the_same_ones() -> None:
-    rule = KeepRule(share=0.5, notable=False, slow_seconds=0.5)
+    rule = KeepRule(share=0.5, notable=False, slow_seconds=0.5, budget=Budget(10))
     low, high = "f" * 24 + "1" * 8, "0" * 24 + "9" * 8
     assert rule.keeps(finished(trace_id=low))
     assert not rule.keeps(finished(trace_id=high))
@@ -44,9 +44,17 @@ def test_every_gateway_keeps_the_same_ones() -> None:
     "notable", [finished(MASKED), finished(DEGRADED), finished(Internal()), finished(PLAIN, seconds=0.6)]
 )
 def test_what_somebody_will_ask_about_is_kept(notable: Finished) -> None:
-    assert KeepRule(share=0, notable=True, slow_seconds=0.5).keeps(notable)
-    assert not KeepRule(share=0, notable=False, slow_seconds=0.5).keeps(notable)
+    assert KeepRule(share=0, notable=True, slow_seconds=0.5, budget=Budget(10)).keeps(notable)
+    assert not KeepRule(share=0, notable=False, slow_seconds=0.5, budget=Budget(10)).keeps(notable)
 
 
 def test_a_share_of_all_is_all() -> None:
-    assert KeepRule(share=1, notable=False, slow_seconds=0.5).keeps(finished(trace_id="f" * 32))
+    assert KeepRule(share=1, notable=False, slow_seconds=0.5, budget=Budget(10)).keeps(finished(trace_id="f" * 32))
+
+
+def test_an_overload_is_described_by_a_bounded_number_of_traces() -> None:
+    rule = KeepRule(share=0, notable=True, slow_seconds=0.5, budget=Budget(10))
+    slow = [finished(seconds=0.6) for _ in range(100)]
+    assert sum(map(rule.keeps, slow)) == 10
+    later = [Finished(one.item, one.outcome, one.at + 0.5) for one in slow]
+    assert sum(map(rule.keeps, later)) in {4, 5, 6}

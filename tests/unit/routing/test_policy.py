@@ -44,7 +44,7 @@ def policy(**rule: Any) -> Policy:  # noqa: ANN401 - fields of a rule
     return Policy(PolicyDocument.model_validate(document(**rule)))
 
 
-def item(surface: str = "chat", **scores: Any) -> Item:
+def item(surface: str = "chat", **scores: Any) -> Item:  # noqa: ANN401 - scores, beside a text
     made = Item(surface=surface)
     for category, probability in scores.items():
         made.signals.scores.add(category=category, probability=probability)
