@@ -18,8 +18,10 @@ class Deep(StrEnum):
     NEVER = "never"
 
 
-UNSURE_FROM, UNSURE_TO = 0.3, 0.98
-"""Between these the fast tier may be wrong in a way that changes a verdict."""
+_UNSURE_FROM = np.asarray([0.5 if category == "toxicity" else 0.3 for category in CATEGORIES], dtype=np.float32)
+_UNSURE_TO = 0.98
+"""Between these the fast tier may be wrong in a way that changes a verdict. Toxicity by itself acts late (0.9 in the default
+policy): from below 0.5 the deep tier would have to be surer than 0.97 to get there."""
 _WEIGHT = 0.6
 """Of the deep tier where both speak, in log-odds."""
 _UNREADABLE_SHARE = 0.5
@@ -29,7 +31,7 @@ _SECOND_LOOK = np.asarray([category != "platform.profanity" for category in CATE
 
 def unsure(fast: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which lines need the deep tier. `fast`: [lines, categories]."""
-    between = (fast > UNSURE_FROM) & (fast < UNSURE_TO) & _SECOND_LOOK
+    between = (fast > _UNSURE_FROM) & (fast < _UNSURE_TO) & _SECOND_LOOK
     found: NDArray[np.bool_] = between.any(axis=1)
     return found
 
