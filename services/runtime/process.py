@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import grpc
+import uvloop
 import yaml
 from pydantic import ValidationError
 
@@ -56,7 +57,9 @@ def run_process(
     gc.freeze()
     # What lives now is what is in flight, and dies by itself: looking through it every 700 objects costs a tenth of all.
     gc.set_threshold(20_000, 20, 20)
-    asyncio.run(_run(serve(topology, settings)))
+    # A line costs an event loop hundreds of callbacks: with uvloop's the mesh does a fifth more (`make bench`).
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(serve(topology, settings)))
     return 0
 
 

@@ -105,9 +105,15 @@ class Edge:
 async def running(tmp_path: Path) -> AsyncIterator[Edge]:
     """Envoy, the gateway, and in the place of `enforcement` a server that has another one's certificate."""
     home = Home.under(tmp_path)
+    # Claimed for as long as the servers run: another test's mesh looks for ports at the same time.
     with Ports() as ports:
-        topology = resolve(home, read_source(), ports)
-    edge_ = Edge(topology)
+        async with _serving(Edge(resolve(home, read_source(), ports)), home) as edge_:
+            yield edge_
+
+
+@asynccontextmanager
+async def _serving(edge_: Edge, home: Home) -> AsyncIterator[Edge]:
+    topology = edge_.topology
     descriptor = moderation_service_pb2.DESCRIPTOR.services_by_name["ModerationService"]
     register = partial(moderation_service_pb2_grpc.add_ModerationServiceServicer_to_server, edge_.gateway)
     gateway = Server(server_settings(topology, "gateway"), [Served(descriptor, register)])
@@ -117,9 +123,9 @@ async def running(tmp_path: Path) -> AsyncIterator[Edge]:
     false_enforcement = Server(server_settings(elsewhere, "audit"), [])
     program = edge(topology, after=[])
     await program.prepare()
-    child = await Child.start(program, home.log("edge"), {})
     await gateway.start()
     await false_enforcement.start()
+    child = await Child.start(program, home.log("edge"), {})
     try:
         async with asyncio.timeout(20):
             while not await _ready(program.probe()):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+
+import uvloop
 
 from tools.bench import deep
 from tools.bench.asking import at_rate, saturate
@@ -43,9 +44,9 @@ class Bench:
             lines, asked = (now - then for now, then in zip(one.deep_lines(), before, strict=True))
             self.figures["deep_share"] = round(asked / lines, 3)
             self._closed("mesh_unary", one, callers=_UNARY_CALLERS, transport="unary")
-            self._keep("open_loop_200", *asyncio.run(at_rate(one, per_second=200, seconds=self._seconds, seed=77)))
+            self._keep("open_loop_200", *uvloop.run(at_rate(one, per_second=200, seconds=self._seconds, seed=77)))
             peak = self.figures["mesh"]["per_s"]
-            found = asyncio.run(overload(one, peak_per_s=peak, times=_TIMES, seconds=self._seconds))
+            found = uvloop.run(overload(one, peak_per_s=peak, times=_TIMES, seconds=self._seconds))
             self.figures["overload"] = asdict(found) | {
                 "quiet": found.quiet.as_json(),
                 "quiet_alone": found.quiet_alone.as_json(),
@@ -69,7 +70,7 @@ class Bench:
         direct, batch = deep.direct(self._seconds)
         self.figures["direct_deep"] = direct.as_json()
         with mesh({"DETECTION_DEEP": "always"}) as one:
-            best, how, alone = asyncio.run(deep.behind_triton(one.topology.triton, self._seconds))
+            best, how, alone = uvloop.run(deep.behind_triton(one.topology.triton, self._seconds))
             self.figures["triton_deep"], self.figures["triton_alone"] = best.as_json(), alone.as_json()
             self.figures["how"] = {"direct_deep": batch, "triton_deep": how}
             self._closed("idle_deep", one, callers=1)
@@ -82,9 +83,7 @@ class Bench:
 
     def _closed(self, case: str, one: RunningMesh, *, callers: int, **options: Any) -> None:  # noqa: ANN401 - the SDK's
         self._seed += 1
-        self._keep(
-            case, *asyncio.run(saturate(one, callers=callers, seconds=self._seconds, seed=self._seed, **options))
-        )
+        self._keep(case, *uvloop.run(saturate(one, callers=callers, seconds=self._seconds, seed=self._seed, **options)))
 
     def _keep(self, case: str, result: Result, load: Load) -> None:
         self.figures[case] = result.as_json()

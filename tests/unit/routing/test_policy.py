@@ -120,7 +120,8 @@ def test_texts_in_rules_are_left_alone() -> None:
 
 def test_the_same_item_gives_the_same_verdict() -> None:
     one = load(DEFAULT)
-    same = item(**{"harassment.insult": 0.97, "toxicity": 0.95, "violence.threat": 0.8})
+    scores: dict[str, Any] = {"harassment.insult": 0.97, "toxicity": 0.95, "violence.threat": 0.8}
+    same = item(**scores)
     first = one.decide(same).SerializeToString(deterministic=True)
     one.decide(item(hate=0.99))
     assert one.decide(same).SerializeToString(deterministic=True) == first
