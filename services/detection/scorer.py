@@ -82,8 +82,8 @@ class Scorer:
             for index, line in enumerate(lines)
             if index not in asked
         ]
-        if settled:
-            yield settled
+        # Also when there is nothing: it tells the caller that what is left waits for the deep tier, and holds up nobody.
+        yield settled
         reason = "forced" if self._when is Deep.ALWAYS else "uncertain"
         waiting = set(asked.values())
         index_of = {future: index for index, future in asked.items()}

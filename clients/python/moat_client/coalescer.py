@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
-_OPEN_PER_SLOT = 4
+_OPEN_PER_SLOT = 16
 
 
 class QueueFull(Exception):
@@ -80,7 +80,7 @@ Sender = Callable[[Batch[ItemT, ResultT]], Awaitable[None]]
 class Coalescer(Generic[ItemT, ResultT]):
     """Sends items in lists, at most `slots` lists at a time; items of priority 0 go ahead of those of priority 1.
 
-    A list whose answers have begun does not count (see `Batch`), but there are never more than four times `slots`.
+    A list whose answers have begun does not count (see `Batch`), but there are never more than sixteen times `slots`.
     Belongs to one event loop; not thread-safe. `submit` never blocks.
     """
 

@@ -136,13 +136,13 @@ async def test_a_list_whose_answers_have_begun_holds_up_nobody() -> None:
     coalescer = Coalescer(send, slots=1)
     slow = [coalescer.submit(1), coalescer.submit(2)]
     assert await slow[0] == 0
-    for item in range(3, 9):
+    for item in range(3, 21):
         quick = coalescer.submit(item)
-        await asyncio.sleep(0.01)
-        assert quick.done() is (item < 6), "four lists are open; the next ones gather"
+        await asyncio.sleep(0.001)
+        assert quick.done() is (item < 18), "sixteen lists are open; the next ones gather"
     last.set()
     await coalescer.drain()
-    assert sent == [[1, 2], [3], [4], [5], [6, 7, 8]]
+    assert sent == [[1, 2], *([item] for item in range(3, 18)), [18, 19, 20]]
 
 
 async def test_drain_waits_for_what_waits_and_what_flies() -> None:
