@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train evaluate golden-update \
+.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train golden-update \
 	check-config setup setup-services setup-dev setup-train clean
 
 help: ## list these targets
@@ -68,11 +68,8 @@ check-config: setup-services ## read every process's configuration and say what 
 golden-update: setup-dev ## write the expected outputs anew; the diff is the review
 	@$(PY) -m pytest -q --golden-update tests/golden
 
-train: setup-train ## train the models again (hours on a laptop)
-	@$(TRAIN) -m inference.training
-
-evaluate: setup-train ## measure the models again
-	@$(TRAIN) -m inference.evaluation
+train: setup-train ## train the fast text tier again (TIER=deep WEIGHTS=folder of all-MiniLM-L6-v2 for the deep one)
+	@$(TRAIN) -m inference.training $(or $(TIER),fast) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(DATA),--data $(DATA))
 
 lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
 	@for name in services dev triton train; do \
