@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = 0.5
 
 
+_NO_HARM = "platform.other"
+"""The category of rules that are not about what was said: the author is muted, say."""
+
+
+def is_violation(verdict: verdict_pb2.Verdict) -> bool:
+    """Whether the author did something wrong: the content was not plainly shown, and for a harm that a rule found in it. Not
+    what a muted user's lines meet, nor what waits because a part of the mesh is away: that would make more of itself."""
+    shown = verdict.outcome == verdict_pb2.OUTCOME_ALLOW
+    return not shown and any(rule.category != _NO_HARM for rule in verdict.rules)
+
+
 class Afterwards:
     """Tries twice, counts what context never heard of. Context knows decisions by id, so that twice counts once."""
 
@@ -35,7 +46,7 @@ class Afterwards:
         """Tells context, in the background. `subject` is what context was asked about before."""
         fact = context_service_pb2.DecisionFact(
             item=subject,
-            violation=record.verdict.outcome != verdict_pb2.OUTCOME_ALLOW,
+            violation=is_violation(record.verdict),
             create_time=record.decide_time,
         )
         fact.item.context.deadline_unix_nanos = 0
