@@ -18,11 +18,11 @@ FEATURES: dict[str, str] = {
     "account.verified": "1 when the account is said to be verified",
     "channel.messages_10s": "items in the channel in the last 10 seconds",
     "channel.messages_1m": "items in the channel in the last minute",
-    "channel.violations_10m": "the same in the channel",
+    "channel.violations_10m": "such items in the channel in the last 10 minutes",
     "channel.joins_1m": "joins of the channel in the last minute",
     "channel.repeats_2m": "times anybody has said this very thing in the channel within 2 minutes",
     "target.messages_10m": "items aimed at the same user in the last 10 minutes, the most of all targets",
-    "target.violations_10m": "the same, with a harm found and not plainly shown",
+    "target.violations_10m": "such items aimed at the same user in the last 10 minutes",
     "target.distinct_authors_10m": "users who have addressed the target in 10 minutes, the most of all targets",
 }
 """Name → meaning. Windows move in steps of a fifth to a tenth of their length."""
