@@ -157,7 +157,8 @@ def _page(figures: Figures) -> str:
         [
             "# Benchmarks",
             "",
-            "Written by `make bench`; all of it comes from one run, load generator and mesh side by side on one machine:",
+            f"Written by `make bench`, {figures['seconds']:g} s measured per case (`--seconds`). All of it comes from one run,",
+            "load generator and mesh side by side on one machine:",
             f"{about['cpu']}, {about['cores']} cores, {about['memory_gb']} GB, Python {about['python']}, {about['time']}.",
             "Figures of another machine differ; the ratios should not.",
             "",

@@ -1,0 +1,48 @@
+"""The cascade: what the cheap tiers settle does not wait for the deep one, and nobody waits without being told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import numpy as np
+import pytest
+
+from services.detection.cascade import Deep
+from services.detection.categories import CATEGORIES
+from services.detection.deep_tier import Answer, DeepTier, Question
+from services.detection.fast_tier import FastTier
+from services.detection.language import Languages
+from services.detection.scorer import Line, Scorer
+from services.detection.settings import DetectionSettings
+from services.detection.terms import Terms
+
+
+class SlowDeepTier:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[Answer]] = []
+
+    def ask(self, question: Question, *, deadline: float | None = None) -> asyncio.Future[Answer]:
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+
+def scorer(deep: SlowDeepTier, when: Deep) -> Scorer:
+    settings = DetectionSettings()
+    terms, fast = Terms.load(settings.lists), FastTier.load(settings.fast_text)
+    return Scorer(terms, fast, cast("DeepTier", deep), Languages(), when=when)
+
+
+@pytest.mark.parametrize("when", [Deep.ALWAYS, Deep.NEVER])
+async def test_the_cheap_tiers_speak_at_once(when: Deep) -> None:
+    deep = SlowDeepTier()
+    parts = scorer(deep, when).score([Line("good game everyone"), Line("see you tomorrow")])
+    first = await asyncio.wait_for(anext(parts), 5)
+    assert [one.index for one in first] == ([] if when is Deep.ALWAYS else [0, 1])
+    answer = Answer(np.full(len(CATEGORIES), 0.5, np.float32), 0.0, 0.01, 2, b"", b"")
+    for future in deep.asked:
+        future.set_result(answer)
+    rest = [one.index async for part in parts for one in part]
+    assert sorted(rest) == ([0, 1] if when is Deep.ALWAYS else [])
