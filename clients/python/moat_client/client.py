@@ -20,11 +20,12 @@ from moat.enforcement.v1 import enforcement_service_pb2, enforcement_service_pb2
 from moat.mesh.v1 import content_pb2
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
-from moat_client.errors import MoatError, from_rpc, from_status, invalid
+from moat_client.errors import MoatError, closed, from_rpc, from_status, invalid
 from moat_client.stream import ModerationStream
 from moat_client.types import Decision, Outage, decision_of
 
 MAX_CHARACTERS = 10_000
+_NOT_UNICODE = "has a lone surrogate; send valid Unicode"
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     # In spite of its name this is how long one attempt may take.
@@ -35,8 +36,9 @@ _OPTIONS = [
 ]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
 
+Item = moderation_pb2.ModerationItem
 TokenSource = str | Path | Callable[[], str]
-OnOutage = Outage | str | Callable[[moderation_pb2.ModerationItem, MoatError], Decision]
+OnOutage = Outage | str | Callable[[Item, MoatError], Decision]
 
 AnswerT = TypeVar("AnswerT")
 
@@ -73,6 +75,7 @@ class Moat:
         self._lanes = [Coalescer(stream.send, slots=frames, max_batch=max_frame) for stream in self._streams]
         self._unary = transport == "unary"
         self._next = 0
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Connects on first use."""
@@ -83,9 +86,12 @@ class Moat:
         await self.close()
 
     async def close(self) -> None:
-        """Ends streams and connection."""
+        """Ends streams and connection. What is not answered yet fails with reason CLIENT_CLOSED."""
+        self._closed = True
         for stream in self._streams:
             await stream.close()
+        for lane in self._lanes:
+            await lane.drain()
         await self._channel.close(None)
 
     async def moderate(
@@ -104,7 +110,7 @@ class Moat:
         """Decides one line. Raises MoatError, unless `on_outage` says otherwise for an outage."""
         _check(text)
         seconds = self._timeout if timeout is None else timeout
-        item = moderation_pb2.ModerationItem(
+        item = _new_item(
             request_id=request_id or str(uuid.uuid4()),
             user_id=user_id,
             channel_id=channel_id,
@@ -121,7 +127,7 @@ class Moat:
                 raise
             return self._in_outage(item, error)
 
-    async def moderate_many(self, items: Sequence[moderation_pb2.ModerationItem]) -> list[Decision | MoatError]:
+    async def moderate_many(self, items: Sequence[Item]) -> list[Decision | MoatError]:
         """Decides a list in one call; each item has its own answer."""
         request = moderation_service_pb2.BatchModerateRequest(items=items)
         response = await self._call(self._moderation.BatchModerate, request)
@@ -168,7 +174,7 @@ class Moat:
         request = audit_service_pb2.ListDecisionsRequest(filter=filter_, page_size=page_size, page_token=page_token)
         return await self._call(self._audit.ListDecisions, request)
 
-    async def _decide(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+    async def _decide(self, item: Item, deadline: float) -> moderation_pb2.Decision:
         """Asks, and asks again while the mesh is away and there is time: by the same request id, that is safe."""
         pause = _FIRST_PAUSE
         while True:
@@ -188,7 +194,9 @@ class Moat:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _ask(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+    async def _ask(self, item: Item, deadline: float) -> moderation_pb2.Decision:
+        if self._closed:
+            raise closed()
         if self._unary:
             request = moderation_service_pb2.ModerateRequest(item=item)
             return (await self._call(self._moderation.Moderate, request, deadline - time.monotonic())).decision
@@ -214,15 +222,27 @@ class Moat:
             return await method(request, metadata=metadata, timeout=timeout or self._timeout)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
+        except grpc.aio.UsageError:
+            raise closed() from None
+        except asyncio.CancelledError:
+            # So end the calls of a channel that is closed; a caller who was cancelled himself hears of that.
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                raise closed() from None
+            raise
 
     def _read_token(self) -> str:
         if callable(self._token):
             return self._token()
         if isinstance(self._token, Path):
-            return self._token.read_text().strip()
+            try:
+                return self._token.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                message = f"the token cannot be read from {self._token}: {error}"
+                raise MoatError(grpc.StatusCode.UNAUTHENTICATED, message, reason="TOKEN_UNREADABLE") from error
         return self._token
 
-    def _in_outage(self, item: moderation_pb2.ModerationItem, error: MoatError) -> Decision:
+    def _in_outage(self, item: Item, error: MoatError) -> Decision:
         if self._on_outage is Outage.RAISE:
             raise error
         if callable(self._on_outage):
@@ -241,10 +261,24 @@ def _check(text: str) -> None:
         raise invalid("content.text.text", "must be at least 1 characters")
     if len(text) > MAX_CHARACTERS:
         raise invalid("content.text.text", f"must be at most {MAX_CHARACTERS} characters")
+    if not _is_unicode(text):
+        raise invalid("content.text.text", _NOT_UNICODE)
+
+
+def _new_item(*, content: content_pb2.Content, do_not_store: bool, **texts: str | Sequence[str]) -> Item:
+    try:
+        return Item(content=content, do_not_store=do_not_store, **texts)  # type: ignore[arg-type]  # each is one or the other
+    except UnicodeEncodeError:
+        field = next((name for name, value in texts.items() if not _is_unicode("".join(value))), "item")
+        raise invalid(field, _NOT_UNICODE) from None
+
+
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise invalid("content.text.text", "has a lone surrogate; send valid Unicode") from None
+        return False
+    return True
 
 
 def _new_traceparent() -> str:
