@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from moat_client import Moat
 
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
+from tools.cli.traces import client_spans
 from tools.launcher.home import Home
 from tools.launcher.tokens import mint
 
@@ -18,10 +23,28 @@ def local_topology() -> Topology:
         raise Failure("there is no mesh here yet; start one with `make up`") from None
 
 
-def open_client(topology: Topology, *, tenant: str, roles: tuple[str, ...], timeout: float = 5.0) -> Moat:
-    """Signed in as `local`."""
+@asynccontextmanager
+async def open_client(
+    topology: Topology,
+    *,
+    tenant: str,
+    roles: tuple[str, ...],
+    timeout: float = 5.0,  # noqa: ASYNC109 - the mesh's deadline too
+) -> AsyncIterator[Moat]:
+    """Signed in as `local`; decisions' traces begin here."""
 
     def token() -> str:
         return mint(topology.tokens, tenant=tenant, roles=roles)
 
-    return Moat(f"localhost:{topology.edge.port}", token=token, ca_file=topology.edge.ca_file, timeout=timeout)
+    spans = client_spans(topology)
+    try:
+        async with Moat(
+            f"localhost:{topology.edge.port}",
+            token=token,
+            ca_file=topology.edge.ca_file,
+            timeout=timeout,
+            tracer_provider=spans,
+        ) as moat:
+            yield moat
+    finally:
+        await asyncio.to_thread(spans.shutdown)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.protobuf import duration_pb2
@@ -22,7 +21,11 @@ from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderatio
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
 from moat_client.errors import MoatError, closed, from_rpc, from_status, invalid
 from moat_client.stream import ModerationStream
+from moat_client.tracing import Tracing
 from moat_client.types import Decision, Outage, decision_of
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 MAX_CHARACTERS = 10_000
 _NOT_UNICODE = "has a lone surrogate; send valid Unicode"
@@ -58,10 +61,12 @@ class Moat:
         frames: int = 4,
         max_frame: int = 64,
         transport: str = "stream",
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         """`token`: the token itself, a file that holds it, or a function; files and functions are asked again for every
         stream. `on_outage`: what to do when the mesh cannot be asked within the deadline. `timeout` in seconds, for items
         that name none. `streams` long calls carry `frames` lists each at a time. `transport` "unary" makes a call an item.
+        `tracer_provider`: whose spans the decisions' traces begin with; OpenTelemetry's global one if None, if there is any.
         """
         self._token = token
         self._on_outage = Outage(on_outage) if isinstance(on_outage, str) else on_outage
@@ -75,6 +80,7 @@ class Moat:
         self._lanes = [Coalescer(stream.send, slots=frames, max_batch=max_frame) for stream in self._streams]
         self._unary = transport == "unary"
         self._next = 0
+        self._tracing = Tracing(tracer_provider)
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -117,15 +123,19 @@ class Moat:
             target_user_ids=target_user_ids,
             surface=surface,
             content=content_pb2.Content(text=content_pb2.TextContent(text=text)),
-            traceparent=traceparent or _new_traceparent(),
+            traceparent=traceparent or "",
             do_not_store=do_not_store,
         )
-        try:
-            return decision_of(await self._decide(item, time.monotonic() + seconds))
-        except MoatError as error:
-            if not error.is_outage:
-                raise
-            return self._in_outage(item, error)
+        deadline = time.monotonic() + seconds
+        with self._tracing.begin(item) as traced:
+            try:
+                decision = decision_of(await self._decide(item, deadline))
+            except MoatError as error:
+                if not error.is_outage:
+                    raise
+                decision = self._in_outage(item, error)
+            traced.decided(decision)
+        return decision
 
     async def moderate_many(self, items: Sequence[Item]) -> list[Decision | MoatError]:
         """Decides a list in one call; each item has its own answer."""
@@ -279,7 +289,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _new_traceparent() -> str:
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
