@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from moat_client import Moat
+from moat_client import Moat, MoatError
 
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
@@ -17,10 +17,28 @@ from tools.launcher.tokens import mint
 
 def local_topology() -> Topology:
     """The running (or last) mesh of MOAT_HOME. Raises Failure."""
+    file = Home.default().topology
     try:
-        return Topology.load(Home.default().topology)
+        return Topology.load(file)
     except OSError:
         raise Failure("there is no mesh here yet; start one with `make up`") from None
+    except ValueError:
+        raise Failure(f"{file} is of another version of Moat; `make down` and `make up` write it anew") from None
+
+
+def running_topology() -> Topology:
+    """The running mesh of MOAT_HOME. Raises Failure."""
+    topology = local_topology()
+    if not Home.default().supervisor():
+        raise Failure("the mesh is down; start it with `make up`")
+    return topology
+
+
+def explained(error: MoatError) -> Failure:
+    """What the mesh answered, for people."""
+    if error.is_outage:
+        return Failure(f"the mesh does not answer ({error.message}); `moat status` shows what is wrong")
+    return Failure(f"{error.reason}: {error.message}")
 
 
 @asynccontextmanager

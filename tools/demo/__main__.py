@@ -14,7 +14,7 @@ from moat_client import Decision, Moat, MoatError
 
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
-from tools.cli.session import local_topology, open_client
+from tools.cli.session import open_client, running_topology
 from tools.demo.play import Played, play, read_lines, summary
 from tools.launcher.home import ROOT
 
@@ -29,7 +29,7 @@ _PAUSE = 0.04
 def main() -> int:
     """Returns the exit code: 0 only if every check holds."""
     try:
-        topology = local_topology()
+        topology = running_topology()
         problems = asyncio.run(_run(topology))
     except Failure as failure:
         problems = [str(failure)]
