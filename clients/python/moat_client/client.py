@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
 MAX_CHARACTERS = 10_000
+_TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 - a reason
 _NOT_UNICODE = "has a lone surrogate; send valid Unicode"
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -187,6 +188,7 @@ class Moat:
     async def _decide(self, item: Item, deadline: float) -> moderation_pb2.Decision:
         """Asks, and asks again while the mesh is away and there is time: by the same request id, that is safe."""
         pause = _FIRST_PAUSE
+        expired = False
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -199,7 +201,11 @@ class Moat:
             except TimeoutError:
                 continue
             except MoatError as error:
-                if error.code is not grpc.StatusCode.UNAVAILABLE or deadline - time.monotonic() <= pause:
+                # A stream that has outlived its token reads no more; the next one is opened with a token of its own.
+                outlived = error.reason == _TOKEN_EXPIRED and not expired
+                expired |= outlived
+                again = outlived or error.code is grpc.StatusCode.UNAVAILABLE
+                if not again or deadline - time.monotonic() <= pause:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)

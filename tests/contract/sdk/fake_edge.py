@@ -28,7 +28,7 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         self.gate.set()
         self.errors: deque[MoatError] = deque()
         """Each is the answer to one item."""
-        self.breaks: deque[grpc.StatusCode] = deque()
+        self.breaks: deque[grpc.StatusCode | MoatError] = deque()
         """Each ends a stream, or a call, instead of answering what came last."""
         self.tokens: list[str] = []
         """Of each stream and call, as it was opened."""
@@ -62,10 +62,7 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         await self._hear([request.item], context)
         await self.gate.wait()
         if self.errors:
-            status = self.errors.popleft().to_status()
-            code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-            details = (("grpc-status-details-bin", status.SerializeToString()),)
-            await context.abort(code, status.message, details)
+            await _abort(context, self.errors.popleft())
         return api.ModerateResponse(decision=_decision(request.item))
 
     async def BatchModerate(self, request: api.BatchModerateRequest, context: Context) -> api.BatchModerateResponse:
@@ -94,7 +91,7 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
     async def _hear(self, items: list[moderation_pb2.ModerationItem], context: Context) -> None:
         self.lists.append(items)
         if self.breaks:
-            await context.abort(self.breaks.popleft(), "broken by the test")
+            await _abort(context, self.breaks.popleft())
 
     async def _answer(
         self, items: Sequence[moderation_pb2.ModerationItem], context: Context, writing: asyncio.Lock
@@ -107,6 +104,15 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         if self.errors:
             return api.ModerationResult(request_id=item.request_id, error=self.errors.popleft().to_status())
         return api.ModerationResult(request_id=item.request_id, decision=_decision(item))
+
+
+async def _abort(context: Context, error: grpc.StatusCode | MoatError) -> None:
+    if isinstance(error, grpc.StatusCode):
+        await context.abort(error, "broken by the test")
+    else:
+        status = error.to_status()
+        code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+        await context.abort(code, status.message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
 def _decision(item: moderation_pb2.ModerationItem) -> moderation_pb2.Decision:

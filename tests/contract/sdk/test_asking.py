@@ -9,6 +9,7 @@ import grpc
 import pytest
 from moat_client import MoatError
 
+from services.runtime.errors import NotAuthenticated
 from tests.contract.gateway.waiting import until
 from tests.contract.sdk.conftest import OpenClient
 from tests.contract.sdk.fake_edge import FakeEdge
@@ -119,6 +120,25 @@ async def test_a_token_file_is_read_again_when_a_stream_is_opened_again(
     edge.breaks.append(grpc.StatusCode.UNAVAILABLE)
     await moat.moderate("hello", user_id="ann")
     assert edge.tokens == ["Bearer one", "Bearer two"]
+
+
+async def test_a_stream_that_outlives_its_token_costs_nobody_the_answer(
+    edge: FakeEdge, open_client: OpenClient
+) -> None:
+    """The mesh reads no more from it, and it is the token's end that it tells."""
+    tokens = iter(["one", "two"])
+    edge.breaks.append(NotAuthenticated("the token has expired", reason="TOKEN_EXPIRED"))
+    decision = await open_client(token=lambda: next(tokens)).moderate("hello", user_id="ann")
+    assert decision.outcome == "ALLOW"
+    assert edge.tokens == ["Bearer one", "Bearer two"]
+
+
+async def test_a_token_that_stays_expired_is_an_error(edge: FakeEdge, open_client: OpenClient) -> None:
+    edge.breaks += [NotAuthenticated("the token has expired", reason="TOKEN_EXPIRED")] * 3
+    with pytest.raises(MoatError) as caught:
+        await open_client().moderate("hello", user_id="ann")
+    assert caught.value.code is grpc.StatusCode.UNAUTHENTICATED
+    assert len(edge.tokens) == 2
 
 
 async def test_a_function_is_asked_for_a_token(edge: FakeEdge, open_client: OpenClient, transport: str) -> None:
