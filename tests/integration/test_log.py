@@ -128,16 +128,18 @@ async def test_a_request_id_has_one_decision_however_many_ask_and_whatever_dies(
     asked = Asked()
     enough = asyncio.Event()
 
+    async def ask_all() -> None:
+        """All ask for the same new ids, each in an order of its own."""
+        ids = [str(uuid.uuid4()) for _ in range(20)]
+        lists = [
+            [entry(tenant, request_id, asker % contents) for request_id in random.sample(ids, len(ids))]
+            for asker in range(ASKERS)
+        ]
+        await asyncio.gather(*(ask(log, entries, asked) for log, entries in zip(logs, lists, strict=True)))
+
     async def ask_on() -> None:
-        number = 0
         while not enough.is_set():
-            ids = [f"r{one}" for one in range(number, number + 20)]
-            number += 20
-            lists = [
-                [entry(tenant, request_id, asker % contents) for request_id in random.sample(ids, len(ids))]
-                for asker in range(ASKERS)
-            ]
-            await asyncio.gather(*(ask(log, entries, asked) for log, entries in zip(logs, lists, strict=True)))
+            await ask_all()
             await asyncio.sleep(0.02)
 
     def count() -> int:
@@ -153,6 +155,7 @@ async def test_a_request_id_has_one_decision_however_many_ask_and_whatever_dies(
             os.kill(drain.pid, signal.SIGKILL)
             drain.wait()
         enough.set()
+    await ask_all()  # so that there is something left to do
     last = start_drain()
     await until(lambda: count() >= len(asked.records), seconds=20)
     last.terminate()
