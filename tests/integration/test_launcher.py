@@ -17,6 +17,7 @@ import redis
 import yaml
 
 from services.runtime.topology import Topology
+from tests.support.families import in_family
 from tests.support.mesh import SERVERS, running_mesh
 from tools.launcher.control import Mesh, MeshDown
 from tools.launcher.database import connection_string
@@ -162,11 +163,10 @@ def test_the_command_starts_shows_and_stops_a_mesh(own: Mesh) -> None:
 
 
 def test_nothing_listens_to_the_outside(servers: Mesh) -> None:
-    supervisor = psutil.Process(servers.supervisor())
     listening = [
         connection.laddr
-        for process in (supervisor, *supervisor.children(recursive=True))
-        for connection in process.net_connections()
+        for connections in in_family(servers.supervisor(), psutil.Process.net_connections)
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     ]
     assert len(listening) >= 5
