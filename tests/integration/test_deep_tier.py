@@ -28,10 +28,23 @@ LINES = [
 ]
 
 
+def open_tier(mesh: Mesh) -> DeepTier:
+    server = Topology.load(mesh.home.topology).triton
+    return DeepTier(f"{server.host}:{server.grpc}", DetectionSettings().deep_text, slots=1, batch=LIST, queue=LIST * 4)
+
+
 @pytest.fixture
 async def deep(mesh: Mesh) -> AsyncIterator[DeepTier]:
-    server = Topology.load(mesh.home.topology).triton
-    tier = DeepTier(f"{server.host}:{server.grpc}", DetectionSettings().deep_text, slots=1, batch=LIST, queue=LIST * 4)
+    tier = open_tier(mesh)
+    yield tier
+    await tier.close()
+
+
+@pytest.fixture
+async def one_length(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DeepTier]:
+    """Pads every line to the longest, so that short and long ones share a list: what detection itself spares them."""
+    monkeypatch.setattr(deep_tier, "_LENGTHS", deep_tier._LENGTHS[-1:])
+    tier = open_tier(mesh)
     yield tier
     await tier.close()
 
@@ -41,21 +54,27 @@ def differs(one: Answer, other: Answer) -> float:
 
 
 @pytest.mark.parametrize("line", LINES)
-async def test_a_line_scores_the_same_alone_and_among_31_long_ones(deep: DeepTier, line: str) -> None:
-    """Also where it is padded to their length, which detection itself spares it."""
-    ids = deep._tokenizer.encode(line).ids
-    longest = deep._lists[deep_tier._LENGTHS[-1]]
-    alone = await deep.ask(Question(line, ""), deadline=time.monotonic() + 5)
-    neighbours = [deep.ask(Question(text, ""), deadline=None) for text in NEIGHBOURS]
-    among = await longest.submit(deep_tier._Tokens(ids, ""))
+async def test_a_line_scores_the_same_alone_and_among_31_long_ones(one_length: DeepTier, line: str) -> None:
+    alone = await one_length.ask(Question(line), deadline=time.monotonic() + 5)
+    neighbours = [one_length.ask(Question(text), deadline=None) for text in NEIGHBOURS]
+    among = await one_length.ask(Question(line), deadline=None)
     assert (alone.batch_size, among.batch_size) == (1, LIST)
     assert differs(alone, among) < 1e-3
     others = await asyncio.gather(*neighbours)
     assert max(differs(among, other) for other in others) > 0.01, "it is not the same for every text"
 
 
+@pytest.mark.parametrize("line", LINES)
+async def test_a_line_scores_the_same_however_far_it_is_padded(
+    deep: DeepTier, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = await deep.ask(Question(line), deadline=None)
+    monkeypatch.setattr(deep_tier, "_LENGTHS", deep_tier._LENGTHS[-1:])
+    assert differs(usual, await deep.ask(Question(line), deadline=None)) < 1e-3
+
+
 async def test_a_list_is_answered_line_by_line(deep: DeepTier) -> None:
-    alone = [await deep.ask(Question(text, ""), deadline=None) for text in NEIGHBOURS[:4]]
-    together = await asyncio.gather(*(deep.ask(Question(text, ""), deadline=None) for text in NEIGHBOURS[:4]))
+    alone = [await deep.ask(Question(text), deadline=None) for text in NEIGHBOURS[:4]]
+    together = await asyncio.gather(*(deep.ask(Question(text), deadline=None) for text in NEIGHBOURS[:4]))
     assert {answer.batch_size for answer in together} == {4}
     assert max(differs(one, other) for one, other in zip(alone, together, strict=True)) < 1e-3
