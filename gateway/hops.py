@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from google.protobuf.message import Message
 from google.rpc import code_pb2
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
 
-from services.runtime.clients import ListResult, list_sender
-from services.runtime.errors import DependencyDown, MoatError, OutOfTime, code_of
+from services.runtime.errors import DependencyDown, MoatError, OutOfTime, RemoteError, code_of
+from services.runtime.lists.asking import ListResult
 from services.runtime.metrics import BatchMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
-
     from moat.mesh.v1 import item_pb2
+    from moat_client.coalescer import Batch
 
     from gateway.deadlines import Deadlines
     from gateway.items import Item
     from gateway.settings import HopBudget
+    from services.runtime.lists.asking import ListCaller
 
 MessageT = TypeVar("MessageT", bound=Message)
 ResultT = TypeVar("ResultT", bound=ListResult)
@@ -80,19 +80,13 @@ class Leg(Generic[MessageT, ResultT]):
 AnyLeg = Leg[Any, Any]
 
 
-class ListCall(Protocol):
-    """A list RPC of a generated stub."""
-
-    def __call__(self, request: Any, *, timeout: float) -> AsyncIterator[Any]: ...  # noqa: ANN401, D102
-
-
 class Hop(Generic[MessageT, ResultT]):
     """One list RPC of one service."""
 
     def __init__(
         self,
         name: str,
-        call: Any,  # noqa: ANN401 - a stub's multicallable; grpc's own type is narrower than what is needed here
+        caller: ListCaller,
         request: type[Message],
         budget: HopBudget,
         deadlines: Deadlines,
@@ -103,12 +97,12 @@ class Hop(Generic[MessageT, ResultT]):
         """`name` as spans, metrics and records call the hop; `request` is the list's message type."""
         self.name = name
         self._rpc = request.__name__.removesuffix("Request")
-        self._call = cast("ListCall", call)
+        self._caller = caller
         self._request = request
         self._budget = budget
         self._deadlines = deadlines
         self.coalescer: Coalescer[Leg[MessageT, ResultT], ResultT] = Coalescer(
-            list_sender(self._send, lambda legs: legs, peer=name, max_seconds=budget.seconds),
+            self._send,
             slots=slots,
             max_batch=max_batch,
             observe=BatchMetrics(name),
@@ -138,12 +132,22 @@ class Hop(Generic[MessageT, ResultT]):
     def _expire(self, future: asyncio.Future[ResultT]) -> None:
         future.set_exception(OutOfTime(f"{self.name} did not answer in time", metadata={"peer": self.name}))
 
-    async def _send(self, legs: Sequence[Leg[MessageT, ResultT]], *, timeout: float) -> AsyncIterator[Any]:  # noqa: ASYNC109 - the stub's name for it
+    async def _send(self, batch: Batch[Leg[MessageT, ResultT], ResultT]) -> None:
         sent = time.monotonic()
-        for leg in legs:
-            leg.sent = sent
-        async for response in self._call(self._request(items=[leg.message for leg in legs]), timeout=timeout):
-            answered = time.monotonic()
+        for pending in batch:
+            pending.item.sent = sent
+        request: Any = self._request(items=[pending.item.message for pending in batch])
+
+        def answered(response: Any) -> None:  # noqa: ANN401 - any list RPC's
+            now = time.monotonic()
             for result in response.results:
-                legs[result.index].answered = answered
-            yield response
+                pending = batch[result.index]
+                pending.item.answered = now
+                if result.HasField("error"):
+                    pending.fail(RemoteError(result.error))
+                else:
+                    pending.resolve(result)
+            batch.answers_have_begun()
+
+        # Each item's own time is watched; the list's is what it may cost in all.
+        await self._caller.ask(request, timeout=self._budget.seconds, answered=answered)

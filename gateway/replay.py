@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import grpc
 from google.rpc import code_pb2
 from moat.audit.v1 import decision_log_service_pb2
 
 from gateway.metrics import SPOOL_PARKED
+from services.runtime.errors import MoatError
 from services.runtime.logs import log
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from gateway.spool import Spool
     from gateway.spool_file import Spooled
-
-    Append = Callable[..., AsyncIterator[decision_log_service_pb2.AppendDecisionsResponse]]
+    from services.runtime.lists.asking import ListCaller
 
 _GROUP = 64
 _CALL_SECONDS = 5.0
@@ -40,10 +39,12 @@ class Replay:
     """Runs for the process's life. Appending twice is harmless (the log knows decisions by id), forgetting early is
     not: an entry leaves the spool only when the log has said that it holds it."""
 
-    def __init__(self, spool: Spool, append: Any, *, pause_seconds: float, on_reached: Callable[[], None]) -> None:  # noqa: ANN401 - a stub's multicallable
-        """`on_reached` is called whenever the log has taken something."""
+    def __init__(
+        self, spool: Spool, append: ListCaller, *, pause_seconds: float, on_reached: Callable[[], None]
+    ) -> None:
+        """`append` is AppendDecisions; `on_reached` is called whenever the log has taken something."""
         self._spool = spool
-        self._append: Append = append
+        self._append = append
         self._pause = pause_seconds
         self._on_reached = on_reached
 
@@ -52,9 +53,9 @@ class Replay:
         while True:
             try:
                 moved = len(self._spool) > 0 and await self.move_some()
-            except grpc.aio.AioRpcError as error:
+            except MoatError as error:
                 moved = False
-                log.info("spool_replay_waits", code=error.code().name, spooled=len(self._spool))
+                log.info("spool_replay_waits", reason=error.reason, spooled=len(self._spool))
             except (sqlite3.Error, OSError) as error:
                 moved = False
                 log.error("spool_unusable", error=str(error))
@@ -62,7 +63,7 @@ class Replay:
                 await asyncio.sleep(self._pause)
 
     async def move_some(self) -> bool:
-        """Moves a group; whether anything left the spool. Raises AioRpcError when the log cannot be reached."""
+        """Moves a group; whether anything left the spool. Raises MoatError when the log cannot be reached."""
         entries = await self._spool.oldest(_GROUP)
         if not entries:
             return False
@@ -81,7 +82,8 @@ class Replay:
         )
         held: list[Spooled] = []
         refused: list[Spooled] = []
-        async for response in self._append(request, timeout=_CALL_SECONDS):
+
+        def answered(response: decision_log_service_pb2.AppendDecisionsResponse) -> None:
             for result in response.results:
                 entry = entries[result.index]
                 if result.error.code == code_pb2.OK:
@@ -91,4 +93,6 @@ class Replay:
                     log.error("spool_entry_refused", decision_id=entry.decision_id, code=code)
                     SPOOL_PARKED.labels(code).inc()
                     refused.append(entry)
+
+        await self._append.ask(request, timeout=_CALL_SECONDS, answered=answered)
         return held, refused

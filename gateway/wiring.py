@@ -37,6 +37,7 @@ from gateway.tenants import Tenants
 from gateway.trace_export import TraceExport
 from gateway.traces import Budget, KeepRule
 from services.runtime.background import end_tasks
+from services.runtime.lists.asking import ListCaller
 from services.runtime.process import channel_to, server_settings
 from services.runtime.server import Served, Server
 
@@ -79,7 +80,7 @@ class Gateway:
         )
         self.replay = Replay(
             self.spool,
-            audit.AppendDecisions,
+            ListCaller(audit.AppendDecisions, peer="audit"),
             pause_seconds=settings.spool_replay_seconds,
             on_reached=recorder.log_is_back,
         )
@@ -153,13 +154,13 @@ def _hop(
     settings: GatewaySettings,
     deadlines: Deadlines,
     name: str,
-    call: Any,  # noqa: ANN401 - see Hop
+    call: Any,  # noqa: ANN401 - see ListCaller
     request: type[Message],
     budget: HopBudget,
 ) -> Hop[Any, Any]:
     return Hop(
         name,
-        call,
+        ListCaller(call, peer=name, apart=not settings.coalesce),
         request,
         budget,
         deadlines,

@@ -21,6 +21,7 @@ from services.audit.store.decisions import Decisions
 from services.audit.unsealing import Unsealer
 from services.runtime import validation
 from services.runtime.errors import AlreadyExists, MoatError, NotFound, OverQuota
+from services.runtime.lists.serving import each_list
 from services.runtime.principal import Principal, current_principal
 from services.runtime.timing import Stopwatch
 
@@ -35,6 +36,7 @@ class DecisionLogServicer(decision_log_service_pb2_grpc.DecisionLogServiceServic
         """`log` makes durable."""
         self._log = log
 
+    @each_list
     async def AppendDecisions(
         self, request: decision_log_service_pb2.AppendDecisionsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[decision_log_service_pb2.AppendDecisionsResponse]:

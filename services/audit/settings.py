@@ -37,6 +37,6 @@ class DrainSettings(ServiceSettings):
     consumer: str = "drain-0"
     """This replica's name in the consumer group: the same after a restart, so that it finds its own pending entries."""
     idle_seconds: float = Field(default=0.05, gt=0)
-    """How long it waits before it looks again, when there was nothing."""
+    """How long it waits before it looks again, unless a batch was full."""
     abandoned_seconds: float = Field(default=15.0, gt=0)
     """After this long an entry that another replica has not finished is taken over."""

@@ -14,6 +14,7 @@ from services.context.recording import plan_decision, plan_event
 from services.context.windows import Plan, Windows
 from services.runtime import validation
 from services.runtime.errors import InvalidRequest
+from services.runtime.lists.serving import each_list
 from services.runtime.timing import Stopwatch
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -27,6 +28,7 @@ class ContextServicer(context_service_pb2_grpc.ContextServiceServicer):
         self._windows = windows
         self._clock = clock
 
+    @each_list
     async def ReadContexts(
         self, request: context_service_pb2.ReadContextsRequest, context: Context
     ) -> AsyncIterator[context_service_pb2.ReadContextsResponse]:
@@ -46,6 +48,7 @@ class ContextServicer(context_service_pb2_grpc.ContextServiceServicer):
             response.results.add(index=index, features=features, timing=timing)
         yield response
 
+    @each_list
     async def RecordDecisions(
         self, request: context_service_pb2.RecordDecisionsRequest, context: Context
     ) -> AsyncIterator[context_service_pb2.RecordDecisionsResponse]:
@@ -54,6 +57,7 @@ class ContextServicer(context_service_pb2_grpc.ContextServiceServicer):
         results = await self._record(request.items, bad, plan_decision)
         yield context_service_pb2.RecordDecisionsResponse(results=results)
 
+    @each_list
     async def RecordEvents(
         self, request: context_service_pb2.RecordEventsRequest, context: Context
     ) -> AsyncIterator[context_service_pb2.RecordEventsResponse]:

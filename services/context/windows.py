@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.runtime.errors import DependencyDown
 from services.runtime.logs import log
-from services.runtime.redis_cluster import shard_of
+from services.runtime.redis_cluster import run_keyed, shard_of
 
 _FUNCTIONS = (Path(__file__).parent / "windows.lua").read_text()
 
@@ -78,11 +78,11 @@ class Windows:
             raise _down(error) from error
 
     async def _run(self, plan: Plan) -> dict[str, Sequence[Any]]:
-        pipeline = self._cluster.pipeline()
-        for tag, operations in plan.by_tag.items():
-            pipeline.execute_command("FCALL", "moat_context", 1, tag, msgpack.packb(operations))
-        answers = await pipeline.execute() if plan.by_tag else []
-        return dict(zip(plan.by_tag, answers, strict=True))
+        calls = [
+            (tag, ("FCALL", "moat_context", 1, tag, msgpack.packb(operations)))
+            for tag, operations in plan.by_tag.items()
+        ]
+        return dict(zip(plan.by_tag, await run_keyed(self._cluster, calls), strict=True))
 
 
 def _down(error: Exception) -> DependencyDown:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,12 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class _Tokens:
+    ids: list[int]
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Its probabilities, and how they came about."""
 
@@ -50,41 +57,42 @@ class Answer:
 
 
 class DeepTier:
-    """Asks Triton."""
+    """Asks Triton. Lines of like length go together: each length has lists of its own, so that Triton always has the next
+    one at hand while it works on one."""
 
     def __init__(self, address: str, folder: Path, *, slots: int, batch: int, queue: int) -> None:
-        """`folder` holds the tokenizer."""
+        """`folder` holds the tokenizer; `slots`, `batch` and `queue` are of each length."""
         self._client = triton.InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_LENGTHS[-1])
-        self.ask = Coalescer[Question, Answer](
-            self._send, slots=slots, max_batch=batch, max_queue=queue, observe=BatchMetrics("triton")
-        ).submit
+        metrics = BatchMetrics("triton")
+        self._lists: dict[int, Coalescer[_Tokens, Answer]] = {
+            length: Coalescer(
+                partial(self._send, length), slots=slots, max_batch=batch, max_queue=queue, observe=metrics
+            )
+            for length in _LENGTHS
+        }
+
+    def ask(self, question: Question, *, deadline: float | None) -> asyncio.Future[Answer]:
+        """The future of its answer, which fails as a coalescer's do, or with DependencyDown. Raises QueueFull."""
+        ids = self._tokenizer.encode(question.text).ids
+        length = next(length for length in _LENGTHS if len(ids) <= length)
+        return self._lists[length].submit(_Tokens(ids, question.traceparent), deadline=deadline)
 
     async def close(self) -> None:
         """Ends the connection."""
         await self._client.close()
 
-    async def _send(self, batch: Sequence[Pending[Question, Answer]]) -> None:
-        by_length: dict[int, list[tuple[Pending[Question, Answer], list[int]]]] = defaultdict(list)
-        for pending, encoding in zip(
-            batch, self._tokenizer.encode_batch_fast([pending.item.text for pending in batch]), strict=True
-        ):
-            length = next(length for length in _LENGTHS if len(encoding.ids) <= length)
-            by_length[length].append((pending, encoding.ids))
-        for length, members in by_length.items():
-            await self._infer(length, members)
-
-    async def _infer(self, length: int, members: Sequence[tuple[Pending[Question, Answer], list[int]]]) -> None:
-        ids = np.zeros((len(members), length), dtype=np.int64)
-        for row, (_, found) in enumerate(members):
-            ids[row, : len(found)] = found
+    async def _send(self, length: int, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
+        ids = np.zeros((len(batch), length), dtype=np.int64)
+        for row, pending in enumerate(batch):
+            ids[row, : len(pending.item.ids)] = pending.item.ids
         inputs = []
         for name, values in (("input_ids", ids), ("attention_mask", (ids != 0).astype(np.int64))):
             inputs.append(triton.InferInput(name, list(values.shape), "INT64"))
             inputs[-1].set_data_from_numpy(values)
-        trace_id, span_id = _trace_of(members[0][0].item.traceparent)
+        trace_id, span_id = _trace_of(batch[0].item.traceparent)
         asked = time.perf_counter()
         try:
             result = await self._client.infer(
@@ -99,11 +107,11 @@ class DeepTier:
             raise DependencyDown(message, metadata={"peer": "triton"}) from error
         seconds = time.perf_counter() - asked
         rows = result.as_numpy("probabilities")
-        if rows is None or rows.shape[0] != len(members):
+        if rows is None or rows.shape[0] != len(batch):
             message = "the deep tier answered without scores"
             raise DependencyDown(message, metadata={"peer": "triton"})
-        for (pending, _), row in zip(members, rows, strict=True):
-            pending.resolve(Answer(row, asked, seconds, len(members), trace_id, span_id))
+        for pending, row in zip(batch, rows, strict=True):
+            pending.resolve(Answer(row, asked, seconds, len(batch), trace_id, span_id))
 
 
 def _trace_of(traceparent: str) -> tuple[bytes, bytes]:

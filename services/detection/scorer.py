@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from moat.detection.v1 import signals_pb2
@@ -84,12 +85,8 @@ class Scorer:
         ]
         # Also when there is nothing: it tells the caller that what is left waits for the deep tier, and holds up nobody.
         yield settled
-        reason = "forced" if self._when is Deep.ALWAYS else "uncertain"
-        waiting = set(asked.values())
-        index_of = {future: index for index, future in asked.items()}
-        while waiting:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            yield [self._finish(index_of[future], lines, fast, future, reason, clock) for future in done]
+        async for answered in _as_answered(asked):
+            yield self._finish(answered, asked, lines, fast, clock)
 
     def _ask(self, lines: Sequence[Line], fast: NDArray[np.float32]) -> dict[int, asyncio.Future[Answer]]:
         if self._when is Deep.NEVER:
@@ -109,23 +106,31 @@ class Scorer:
 
     def _finish(
         self,
-        index: int,
+        indexes: Sequence[int],
+        asked: Mapping[int, asyncio.Future[Answer]],
         lines: Sequence[Line],
         fast: NDArray[np.float32],
-        future: asyncio.Future[Answer],
-        reason: str,
         clock: _Clock,
-    ) -> Scored:
-        error = future.exception()
-        if error is not None:
+    ) -> list[Scored]:
+        scored, answered = [], []
+        for index in indexes:
+            error = asked[index].exception()
+            if error is None:
+                answered.append(index)
+                continue
             missed = "out_of_time" if isinstance(error, DeadlinePassed | OutOfTime) else "unavailable"
             log.info("deep_tier_missed", reason=missed, error=type(error).__name__)
             signals = self._signals(lines[index], fast[index], missed)
             signals.degraded.append("deep_tier")
-            return Scored(index, signals, list(clock.stages))
-        answer = future.result()
-        both = cascade.together(fast[index], answer.probabilities)
-        return Scored(index, self._signals(lines[index], both, reason), [*clock.stages, clock.deep_stage(answer)])
+            scored.append(Scored(index, signals, list(clock.stages)))
+        if answered:
+            reason = "forced" if self._when is Deep.ALWAYS else "uncertain"
+            answers = [asked[index].result() for index in answered]
+            both = cascade.together(fast[answered], np.stack([answer.probabilities for answer in answers]))
+            for index, answer, scores in zip(answered, answers, both, strict=True):
+                signals = self._signals(lines[index], scores, reason)
+                scored.append(Scored(index, signals, [*clock.stages, clock.deep_stage(answer)]))
+        return scored
 
     def _signals(self, line: Line, scores: NDArray[np.float32], deep_reason: str) -> signals_pb2.Signals:
         signals = signals_pb2.Signals(
@@ -152,6 +157,26 @@ class Scorer:
                 start, end = line.normalised.original_span(*found)
                 signals.spans.add(start=start, end=end, category=CATEGORIES[position], source="fast_text")
         return signals
+
+
+async def _as_answered(asked: Mapping[int, asyncio.Future[Answer]]) -> AsyncIterator[list[int]]:
+    """The indexes of what has been answered or has failed, as it comes: what comes together, together."""
+    ready: list[int] = []
+    come = asyncio.Event()
+
+    def note(index: int, _: asyncio.Future[Answer]) -> None:
+        ready.append(index)
+        come.set()
+
+    for index, future in asked.items():
+        future.add_done_callback(partial(note, index))
+    left = len(asked)
+    while left:
+        await come.wait()
+        come.clear()
+        now, ready[:] = ready[:], []
+        left -= len(now)
+        yield now
 
 
 class _Clock:

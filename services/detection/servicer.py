@@ -12,6 +12,7 @@ from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 from services.detection.scorer import Line, Scored, Scorer
 from services.runtime import validation
 from services.runtime.errors import MoatError, NotSupported
+from services.runtime.lists.serving import each_list
 from services.runtime.timing import Stopwatch, seconds_left
 
 
@@ -22,6 +23,7 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
         """The cascade."""
         self._scorer = scorer
 
+    @each_list
     async def ScoreContents(
         self, request: detection_service_pb2.ScoreContentsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[detection_service_pb2.ScoreContentsResponse]:

@@ -22,6 +22,7 @@ from services.enforcement.model import Restriction, of_request
 from services.enforcement.store.restrictions import Restrictions
 from services.runtime import validation
 from services.runtime.errors import DependencyDown
+from services.runtime.lists.serving import each_list
 from services.runtime.principal import current_principal
 from services.runtime.timing import Stopwatch
 
@@ -80,6 +81,7 @@ class EffectServicer(effect_service_pb2_grpc.EffectServiceServicer):
         self._desk = desk
         self._restrictions = restrictions
 
+    @each_list
     async def CheckSubjects(
         self, request: effect_service_pb2.CheckSubjectsRequest, context: Context
     ) -> AsyncIterator[effect_service_pb2.CheckSubjectsResponse]:
@@ -103,6 +105,7 @@ class EffectServicer(effect_service_pb2_grpc.EffectServiceServicer):
                 result.restrictions.extend(convert.restriction(one) for one in _holding(held, item.channel_id))
         yield response
 
+    @each_list
     async def ApplyEffects(
         self, request: effect_service_pb2.ApplyEffectsRequest, context: Context
     ) -> AsyncIterator[effect_service_pb2.ApplyEffectsResponse]:

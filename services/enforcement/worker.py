@@ -46,7 +46,8 @@ class IntentWorker:
                     prepared = True
                 entries = await self._group.fresh(_BATCH) or await self._group.abandoned(_BATCH)
                 await self._apply(entries)
-                if not entries:
+                if len(entries) < _BATCH:
+                    # Most have been applied already: many looked at in one transaction cost what one does.
                     await asyncio.sleep(self._idle_seconds)
             except (RedisError, MoatError, OSError) as error:
                 log.warning("intents_interrupted", error=type(error).__name__)

@@ -10,6 +10,7 @@ from moat.routing.v1 import routing_service_pb2, routing_service_pb2_grpc
 
 from services.routing.policy import Policy
 from services.runtime import validation
+from services.runtime.lists.serving import each_list
 from services.runtime.timing import Stopwatch
 
 
@@ -20,6 +21,7 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         """The active policy."""
         self._policy = policy
 
+    @each_list
     async def DecideVerdicts(
         self, request: routing_service_pb2.DecideVerdictsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[routing_service_pb2.DecideVerdictsResponse]:

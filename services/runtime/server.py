@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from moat.options.v1 import permission_pb2
@@ -20,7 +21,7 @@ from services.runtime.identity import Identification
 from services.runtime.logs import log
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import ServiceDescriptor
+    from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 Probe = Callable[[], Awaitable[bool]]
 _PROBE_SECONDS = 1.0
@@ -59,8 +60,23 @@ def permissions_of(descriptors: Sequence[ServiceDescriptor]) -> dict[str, str]:
     }
 
 
-def _is_list_rpc(method_input_fields: Mapping[str, object]) -> bool:
-    return "items" in method_input_fields or "events" in method_input_fields
+def _methods(
+    descriptors: Sequence[ServiceDescriptor], wanted: Callable[[MethodDescriptor], bool]
+) -> dict[str, MethodDescriptor]:
+    return {
+        f"/{service.full_name}/{method.name}": method
+        for service in descriptors
+        for method in service.methods
+        if wanted(method)
+    }
+
+
+def _takes_a_list(method: MethodDescriptor) -> bool:
+    return not {"items", "events"}.isdisjoint(method.input_type.fields_by_name)
+
+
+def _is_stream_of_lists(method: MethodDescriptor) -> bool:
+    return {"items", "list"} <= set(method.input_type.fields_by_name)
 
 
 class Server:
@@ -72,15 +88,18 @@ class Server:
         self._settings = settings
         self._ready = ready
         descriptors = [one.descriptor for one in served]
-        lists = frozenset(
-            f"/{service.full_name}/{method.name}"
-            for service in descriptors
-            for method in service.methods
-            if _is_list_rpc(method.input_type.fields_by_name)
+        guard = Guard(
+            Identification(settings.trust_domain, settings.callers, settings.roles),
+            permissions_of(descriptors),
+            validated_in_servicer=frozenset(_methods(descriptors, _takes_a_list)),
+            lists={
+                name: GetMessageClass(method.output_type)
+                for name, method in _methods(descriptors, _is_stream_of_lists).items()
+            },
+            draining=self.draining,
         )
-        identify = Identification(settings.trust_domain, settings.callers, settings.roles)
         self._server = grpc.aio.server(
-            interceptors=[Guard(identify, permissions_of(descriptors), lists)],
+            interceptors=[guard],
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
+
+from services.runtime.redis_cluster import run_keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +65,17 @@ class StreamGroup:
 
     async def finish(self, entries: Sequence[StreamEntry]) -> None:
         """Marks entries as handled and removes them."""
-        pipeline = self._cluster.pipeline()
         by_stream: dict[str, list[bytes]] = {}
         for entry in entries:
             by_stream.setdefault(entry.stream, []).append(entry.entry_id)
-        for stream, ids in by_stream.items():
-            pipeline.execute_command("XACK", stream, self._group, *ids)
-            pipeline.execute_command("XDEL", stream, *ids)
-        if by_stream:
-            await pipeline.execute()
+        await run_keyed(
+            self._cluster,
+            [
+                (stream, command)
+                for stream, ids in by_stream.items()
+                for command in (("XACK", stream, self._group, *ids), ("XDEL", stream, *ids))
+            ],
+        )
 
     async def waiting(self) -> int:
         """Entries in the streams, handled ones not counted."""
@@ -99,12 +103,8 @@ class StreamGroup:
             if pairs
         ]
 
-    async def _each(self, command: Any) -> list[Any]:  # noqa: ANN401 - stream name → command words
-        pipeline = self._cluster.pipeline()
-        for stream in self._streams:
-            pipeline.execute_command(*command(stream))
-        answers: list[Any] = await pipeline.execute()
-        return answers
+    async def _each(self, command: Callable[[str], Sequence[Any]]) -> list[Any]:
+        return await run_keyed(self._cluster, [(stream, command(stream)) for stream in self._streams])
 
 
 def _entries(answer: Any) -> list[Any]:  # noqa: ANN401 - RESP2 answers a list of pairs, RESP3 a map

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import NoReturn
 
 import msgpack
@@ -19,6 +20,8 @@ DRAINED = Counter("audit_drained_decisions_total", "Decisions written to the rec
 POISON = Counter("audit_drain_poison_total", "Entries of the log that are no decisions; kept in quarantine.")
 WAITING = Gauge("audit_drain_waiting_decisions", "Decisions in the log that are not in the record yet.")
 _LONGEST_PAUSE = 2.0
+_LOOK_AROUND_SECONDS = 1.0
+"""How often it looks for what others have abandoned, and how much there is."""
 
 
 class Drain:
@@ -30,6 +33,7 @@ class Drain:
         self._sink = sink
         self._batch = batch
         self._idle_seconds = idle_seconds
+        self._look_around_at = 0.0
         self.well = False
         """Whether the last round went through."""
 
@@ -46,7 +50,8 @@ class Drain:
                 moved = await self.round()
                 self.well = True
                 pause = self._idle_seconds
-                if not moved:
+                if moved < self._batch:
+                    # Nobody waits for it: a transaction now for ten decisions is cheaper than ten now and then.
                     await asyncio.sleep(pause)
             except (RedisError, SQLAlchemyError, OSError) as error:
                 log.warning("drain_interrupted", error=type(error).__name__)
@@ -57,8 +62,11 @@ class Drain:
     async def round(self) -> int:
         """Moves one batch; returns its size."""
         entries = await self._group.fresh(max(1, self._batch // 4))
-        if not entries:
-            entries = await self._group.abandoned(self._batch)
+        now = time.monotonic()
+        if now >= self._look_around_at:
+            # By the clock and not when there is nothing else: under load there is always something else.
+            self._look_around_at = now + _LOOK_AROUND_SECONDS
+            entries += await self._group.abandoned(self._batch)
             WAITING.set(await self._group.waiting())
         await self._move(entries)
         return len(entries)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError, ResponseError
@@ -15,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 from services.audit.log import keys
 from services.runtime.errors import DependencyDown
 from services.runtime.logs import log
+from services.runtime.redis_cluster import run_keyed
 
 _FUNCTIONS = (Path(__file__).parent / "append.lua").read_text()
 
@@ -89,10 +89,11 @@ class DecisionLog:
         by_shard: dict[int, list[int]] = defaultdict(list)
         for position, entry in enumerate(entries):
             by_shard[keys.shard(entry.tenant, entry.environment, entry.request_id, self._shards)].append(position)
-        pipeline = self._cluster.pipeline()
-        for shard, positions in by_shard.items():
-            pipeline.execute_command(*self._command(shard, [entries[position] for position in positions]))
-        answers: list[Any] = await pipeline.execute()
+        calls = [
+            (keys.decisions(shard), self._command(shard, [entries[position] for position in positions]))
+            for shard, positions in by_shard.items()
+        ]
+        answers = await run_keyed(self._cluster, calls)
         results = [Appended(Fate.FULL)] * len(entries)
         for positions, answer in zip(by_shard.values(), answers, strict=True):
             for position, (fate, existing) in zip(positions, answer, strict=True):

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import msgpack
 from redis.asyncio.cluster import RedisCluster
 
 from services.enforcement.model import Restriction
 from services.enforcement.store.enforcements import Subject
-from services.runtime.redis_cluster import shard_of
+from services.runtime.redis_cluster import run_keyed, shard_of
 
 
 class Restrictions:
@@ -30,10 +29,11 @@ class Restrictions:
         by_key: dict[str, list[int]] = defaultdict(list)
         for position, subject in enumerate(subjects):
             by_key[self._key(subject)].append(position)
-        pipeline = self._cluster.pipeline()
-        for key, positions in by_key.items():
-            pipeline.execute_command("HMGET", key, *(subjects[position][2] for position in positions))
-        answers: list[Any] = await pipeline.execute()
+        reads = [
+            (key, ("HMGET", key, *(subjects[position][2] for position in positions)))
+            for key, positions in by_key.items()
+        ]
+        answers = await run_keyed(self._cluster, reads)
         found: list[list[Restriction]] = [[] for _ in subjects]
         for positions, values in zip(by_key.values(), answers, strict=True):
             for position, value in zip(positions, values, strict=True):

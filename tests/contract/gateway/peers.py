@@ -32,6 +32,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from services.runtime.errors import AlreadyExists, InvalidRequest, MoatError
+from services.runtime.lists.serving import each_list
 from services.runtime.server import Served, Server, ServerSettings
 from services.runtime.timing import Stopwatch
 
@@ -114,6 +115,7 @@ class Detection(Peer, detection_grpc.DetectionServiceServicer):
             partial(detection_grpc.add_DetectionServiceServicer_to_server, self),
         )
 
+    @each_list
     async def ScoreContents(
         self, request: detection_pb.ScoreContentsRequest, context: Context
     ) -> AsyncIterator[detection_pb.ScoreContentsResponse]:
@@ -158,6 +160,7 @@ class ContextWindows(Peer, context_grpc.ContextServiceServicer):
             partial(context_grpc.add_ContextServiceServicer_to_server, self),
         )
 
+    @each_list
     async def ReadContexts(
         self, request: context_pb.ReadContextsRequest, context: Context
     ) -> AsyncIterator[context_pb.ReadContextsResponse]:
@@ -172,6 +175,7 @@ class ContextWindows(Peer, context_grpc.ContextServiceServicer):
         ]
         yield context_pb.ReadContextsResponse(results=results)
 
+    @each_list
     async def RecordDecisions(
         self, request: context_pb.RecordDecisionsRequest, context: Context
     ) -> AsyncIterator[context_pb.RecordDecisionsResponse]:
@@ -183,6 +187,7 @@ class ContextWindows(Peer, context_grpc.ContextServiceServicer):
         results = [context_pb.RecordResult(index=index, error=error) for index in range(len(request.items))]
         yield context_pb.RecordDecisionsResponse(results=results)
 
+    @each_list
     async def RecordEvents(
         self, request: context_pb.RecordEventsRequest, context: Context
     ) -> AsyncIterator[context_pb.RecordEventsResponse]:
@@ -211,6 +216,7 @@ class Enforcement(Peer, effects_grpc.EffectServiceServicer):
             partial(effects_grpc.add_EffectServiceServicer_to_server, self),
         )
 
+    @each_list
     async def CheckSubjects(
         self, request: effects_pb.CheckSubjectsRequest, context: Context
     ) -> AsyncIterator[effects_pb.CheckSubjectsResponse]:
@@ -225,6 +231,7 @@ class Enforcement(Peer, effects_grpc.EffectServiceServicer):
             results.append(result)
         yield effects_pb.CheckSubjectsResponse(results=results)
 
+    @each_list
     async def ApplyEffects(
         self, request: effects_pb.ApplyEffectsRequest, context: Context
     ) -> AsyncIterator[effects_pb.ApplyEffectsResponse]:
@@ -267,6 +274,7 @@ class Routing(Peer, routing_grpc.RoutingServiceServicer):
             partial(routing_grpc.add_RoutingServiceServicer_to_server, self),
         )
 
+    @each_list
     async def DecideVerdicts(
         self, request: routing_pb.DecideVerdictsRequest, context: Context
     ) -> AsyncIterator[routing_pb.DecideVerdictsResponse]:
@@ -328,6 +336,7 @@ class Audit(Peer, log_grpc.DecisionLogServiceServicer):
             partial(log_grpc.add_DecisionLogServiceServicer_to_server, self),
         )
 
+    @each_list
     async def AppendDecisions(
         self, request: log_pb.AppendDecisionsRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[log_pb.AppendDecisionsResponse]:

@@ -28,7 +28,7 @@ from moat.mesh.v1 import item_pb2 as moat_dot_mesh_dot_v1_dot_item__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(moat/audit/v1/decision_log_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"O\n\x16\x41ppendDecisionsRequest\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32\x19.moat.audit.v1.AppendItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xaa\x01\n\nAppendItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0e\x63ontent_digest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1b\n\x06record\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10\x12\x19\n\x06intent\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x0f\n\x07spooled\x18\x05 \x01(\x08\"G\n\x17\x41ppendDecisionsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.moat.audit.v1.AppendResult\"{\n\x0c\x41ppendResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x0c\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x8e\x01\n\x12\x44\x65\x63isionLogService\x12x\n\x0f\x41ppendDecisions\x12%.moat.audit.v1.AppendDecisionsRequest\x1a&.moat.audit.v1.AppendDecisionsResponse\"\x14\xea\xe0\x18\x10\x64\x65\x63isions.append0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(moat/audit/v1/decision_log_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"f\n\x16\x41ppendDecisionsRequest\x12\x35\n\x05items\x18\x01 \x03(\x0b\x32\x19.moat.audit.v1.AppendItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\xaa\x01\n\nAppendItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\x0e\x63ontent_digest\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x1b\n\x06record\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\x80\x80\x10\x12\x19\n\x06intent\x18\x04 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\x12\x0f\n\x07spooled\x18\x05 \x01(\x08\"x\n\x17\x41ppendDecisionsResponse\x12,\n\x07results\x18\x01 \x03(\x0b\x32\x1b.moat.audit.v1.AppendResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"{\n\x0c\x41ppendResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08\x65xisting\x18\x03 \x01(\x0c\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x90\x01\n\x12\x44\x65\x63isionLogService\x12z\n\x0f\x41ppendDecisions\x12%.moat.audit.v1.AppendDecisionsRequest\x1a&.moat.audit.v1.AppendDecisionsResponse\"\x14\xea\xe0\x18\x10\x64\x65\x63isions.append(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPENDDECISIONSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_APPENDDECISIONSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_APPENDDECISIONSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_APPENDDECISIONSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_APPENDITEM'].fields_by_name['context']._loaded_options = None
   _globals['_APPENDITEM'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_APPENDITEM'].fields_by_name['content_digest']._loaded_options = None
@@ -48,13 +50,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DECISIONLOGSERVICE'].methods_by_name['AppendDecisions']._loaded_options = None
   _globals['_DECISIONLOGSERVICE'].methods_by_name['AppendDecisions']._serialized_options = b'\352\340\030\020decisions.append'
   _globals['_APPENDDECISIONSREQUEST']._serialized_start=172
-  _globals['_APPENDDECISIONSREQUEST']._serialized_end=251
-  _globals['_APPENDITEM']._serialized_start=254
-  _globals['_APPENDITEM']._serialized_end=424
-  _globals['_APPENDDECISIONSRESPONSE']._serialized_start=426
-  _globals['_APPENDDECISIONSRESPONSE']._serialized_end=497
-  _globals['_APPENDRESULT']._serialized_start=499
-  _globals['_APPENDRESULT']._serialized_end=622
-  _globals['_DECISIONLOGSERVICE']._serialized_start=625
-  _globals['_DECISIONLOGSERVICE']._serialized_end=767
+  _globals['_APPENDDECISIONSREQUEST']._serialized_end=274
+  _globals['_APPENDITEM']._serialized_start=277
+  _globals['_APPENDITEM']._serialized_end=447
+  _globals['_APPENDDECISIONSRESPONSE']._serialized_start=449
+  _globals['_APPENDDECISIONSRESPONSE']._serialized_end=569
+  _globals['_APPENDRESULT']._serialized_start=571
+  _globals['_APPENDRESULT']._serialized_end=694
+  _globals['_DECISIONLOGSERVICE']._serialized_start=697
+  _globals['_DECISIONLOGSERVICE']._serialized_end=841
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,9 @@ class AppendDecisionsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ITEMS_FIELD_NUMBER: _builtins.int
+    LIST_FIELD_NUMBER: _builtins.int
+    list: _builtins.int
+    """Its number, new in this stream: its results come back under it."""
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppendItem]:
         """At most 256."""
@@ -35,10 +38,11 @@ class AppendDecisionsRequest(_message.Message):
         self,
         *,
         items: _abc.Iterable[Global___AppendItem] | None = ...,
+        list: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "list", b"list"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -95,18 +99,28 @@ class AppendDecisionsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    LIST_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    list: _builtins.int
+    """The list that they belong to; 0 asks the caller to send no more lists on this stream: the server is going away."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppendResult]:
         """Those that finished together."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why what is not answered yet of the list never will be; absent while all is well."""
 
     def __init__(
         self,
         *,
         results: _abc.Iterable[Global___AppendResult] | None = ...,
+        list: _builtins.int = ...,
+        error: _status_pb2.Status | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "list", b"list", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -35,7 +35,7 @@ class DecisionLogServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.AppendDecisions = channel.unary_stream(
+        self.AppendDecisions = channel.stream_stream(
                 '/moat.audit.v1.DecisionLogService/AppendDecisions',
                 request_serializer=moat_dot_audit_dot_v1_dot_decision__log__service__pb2.AppendDecisionsRequest.SerializeToString,
                 response_deserializer=moat_dot_audit_dot_v1_dot_decision__log__service__pb2.AppendDecisionsResponse.FromString,
@@ -46,7 +46,7 @@ class DecisionLogServiceServicer:
     """The commit point. Internal: not routed at the edge.
     """
 
-    def AppendDecisions(self, request, context):
+    def AppendDecisions(self, request_iterator, context):
         """Appends decisions, each if and only if its request id has none yet; durable (fsync) when answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -56,7 +56,7 @@ class DecisionLogServiceServicer:
 
 def add_DecisionLogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'AppendDecisions': grpc.unary_stream_rpc_method_handler(
+            'AppendDecisions': grpc.stream_stream_rpc_method_handler(
                     servicer.AppendDecisions,
                     request_deserializer=moat_dot_audit_dot_v1_dot_decision__log__service__pb2.AppendDecisionsRequest.FromString,
                     response_serializer=moat_dot_audit_dot_v1_dot_decision__log__service__pb2.AppendDecisionsResponse.SerializeToString,
@@ -74,7 +74,7 @@ class DecisionLogService:
     """
 
     @staticmethod
-    def AppendDecisions(request,
+    def AppendDecisions(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -84,8 +84,8 @@ class DecisionLogService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.audit.v1.DecisionLogService/AppendDecisions',
             moat_dot_audit_dot_v1_dot_decision__log__service__pb2.AppendDecisionsRequest.SerializeToString,

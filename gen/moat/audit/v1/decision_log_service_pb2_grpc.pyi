@@ -16,7 +16,7 @@ class DecisionLogServiceStub:
     """The commit point. Internal: not routed at the edge."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    AppendDecisions: _aio.UnaryStreamMultiCallable[_decision_log_service_pb2.AppendDecisionsRequest, _decision_log_service_pb2.AppendDecisionsResponse]
+    AppendDecisions: _aio.StreamStreamMultiCallable[_decision_log_service_pb2.AppendDecisionsRequest, _decision_log_service_pb2.AppendDecisionsResponse]
     """Appends decisions, each if and only if its request id has none yet; durable (fsync) when answered."""
 
 class DecisionLogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -25,8 +25,8 @@ class DecisionLogServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def AppendDecisions(
         self,
-        request: _decision_log_service_pb2.AppendDecisionsRequest,
-        context: _aio.ServicerContext[_decision_log_service_pb2.AppendDecisionsRequest, _abc.AsyncIterator[_decision_log_service_pb2.AppendDecisionsResponse]],
+        request_iterator: _abc.AsyncIterator[_decision_log_service_pb2.AppendDecisionsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_decision_log_service_pb2.AppendDecisionsRequest], _abc.AsyncIterator[_decision_log_service_pb2.AppendDecisionsResponse]],
     ) -> _abc.AsyncIterator[_decision_log_service_pb2.AppendDecisionsResponse]:
         """Appends decisions, each if and only if its request id has none yet; durable (fsync) when answered."""
 

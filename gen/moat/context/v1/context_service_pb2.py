@@ -29,7 +29,7 @@ from moat.mesh.v1 import item_pb2 as moat_dot_mesh_dot_v1_dot_item__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%moat/context/v1/context_service.proto\x12\x0fmoat.context.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"O\n\x13ReadContextsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.context.v1.ContextItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xc9\x01\n\x0b\x43ontextItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x0ftarget_user_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12!\n\x0e\x63ontent_digest\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x10\x08\x18 \"G\n\x14ReadContextsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.context.v1.ContextResult\"\xdb\x01\n\rContextResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12>\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32,.moat.context.v1.ContextResult.FeaturesEntry\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"S\n\x16RecordDecisionsRequest\x12\x39\n\x05items\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.DecisionFactB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x86\x01\n\x0c\x44\x65\x63isionFact\x12\x32\n\x04item\x18\x01 \x01(\x0b\x32\x1c.moat.context.v1.ContextItemB\x06\xbaH\x03\xc8\x01\x01\x12\x11\n\tviolation\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x17RecordDecisionsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.RecordResult\"R\n\x0cRecordResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"M\n\x13RecordEventsRequest\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x1a.moat.context.v1.EventItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"n\n\tEventItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x16.moat.context.v1.EventB\x06\xbaH\x03\xc8\x01\x01\"\xb7\x02\n\x05\x45vent\x12\x1c\n\x08\x65vent_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x17\n\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x07user_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18$\x12.\n\nevent_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x05\x66\x61\x63ts\x18\x07 \x03(\x0b\x32!.moat.context.v1.Event.FactsEntryB\x0e\xbaH\x0b\x9a\x01\x08\x10\x10\"\x04r\x02\x18@\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"F\n\x14RecordEventsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.RecordResult2\xf0\x02\n\x0e\x43ontextService\x12o\n\x0cReadContexts\x12$.moat.context.v1.ReadContextsRequest\x1a%.moat.context.v1.ReadContextsResponse\"\x10\xea\xe0\x18\x0c\x63ontext.read0\x01\x12z\n\x0fRecordDecisions\x12\'.moat.context.v1.RecordDecisionsRequest\x1a(.moat.context.v1.RecordDecisionsResponse\"\x12\xea\xe0\x18\x0e\x63ontext.record0\x01\x12q\n\x0cRecordEvents\x12$.moat.context.v1.RecordEventsRequest\x1a%.moat.context.v1.RecordEventsResponse\"\x12\xea\xe0\x18\x0e\x63ontext.record0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%moat/context/v1/context_service.proto\x12\x0fmoat.context.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"f\n\x13ReadContextsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.context.v1.ContextItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\xc9\x01\n\x0b\x43ontextItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x0ftarget_user_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12!\n\x0e\x63ontent_digest\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x10\x08\x18 \"x\n\x14ReadContextsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.context.v1.ContextResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xdb\x01\n\rContextResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12>\n\x08\x66\x65\x61tures\x18\x03 \x03(\x0b\x32,.moat.context.v1.ContextResult.FeaturesEntry\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"j\n\x16RecordDecisionsRequest\x12\x39\n\x05items\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.DecisionFactB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x86\x01\n\x0c\x44\x65\x63isionFact\x12\x32\n\x04item\x18\x01 \x01(\x0b\x32\x1c.moat.context.v1.ContextItemB\x06\xbaH\x03\xc8\x01\x01\x12\x11\n\tviolation\x18\x02 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"z\n\x17RecordDecisionsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.RecordResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"R\n\x0cRecordResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08replayed\x18\x03 \x01(\x08\"d\n\x13RecordEventsRequest\x12\x36\n\x05items\x18\x01 \x03(\x0b\x32\x1a.moat.context.v1.EventItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"n\n\tEventItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12-\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x16.moat.context.v1.EventB\x06\xbaH\x03\xc8\x01\x01\"\xb7\x02\n\x05\x45vent\x12\x1c\n\x08\x65vent_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x17\n\x04type\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x07user_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x0b\x64\x65\x63ision_id\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18$\x12.\n\nevent_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12@\n\x05\x66\x61\x63ts\x18\x07 \x03(\x0b\x32!.moat.context.v1.Event.FactsEntryB\x0e\xbaH\x0b\x9a\x01\x08\x10\x10\"\x04r\x02\x18@\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"w\n\x14RecordEventsResponse\x12.\n\x07results\x18\x01 \x03(\x0b\x32\x1d.moat.context.v1.RecordResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status2\xf6\x02\n\x0e\x43ontextService\x12q\n\x0cReadContexts\x12$.moat.context.v1.ReadContextsRequest\x1a%.moat.context.v1.ReadContextsResponse\"\x10\xea\xe0\x18\x0c\x63ontext.read(\x01\x30\x01\x12|\n\x0fRecordDecisions\x12\'.moat.context.v1.RecordDecisionsRequest\x1a(.moat.context.v1.RecordDecisionsResponse\"\x12\xea\xe0\x18\x0e\x63ontext.record(\x01\x30\x01\x12s\n\x0cRecordEvents\x12$.moat.context.v1.RecordEventsRequest\x1a%.moat.context.v1.RecordEventsResponse\"\x12\xea\xe0\x18\x0e\x63ontext.record(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_READCONTEXTSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_READCONTEXTSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_READCONTEXTSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_READCONTEXTSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_CONTEXTITEM'].fields_by_name['context']._loaded_options = None
   _globals['_CONTEXTITEM'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_CONTEXTITEM'].fields_by_name['user_id']._loaded_options = None
@@ -52,10 +54,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTRESULT_FEATURESENTRY']._serialized_options = b'8\001'
   _globals['_RECORDDECISIONSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_RECORDDECISIONSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_RECORDDECISIONSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_RECORDDECISIONSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_DECISIONFACT'].fields_by_name['item']._loaded_options = None
   _globals['_DECISIONFACT'].fields_by_name['item']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RECORDEVENTSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_RECORDEVENTSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_RECORDEVENTSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_RECORDEVENTSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_EVENTITEM'].fields_by_name['context']._loaded_options = None
   _globals['_EVENTITEM'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_EVENTITEM'].fields_by_name['event']._loaded_options = None
@@ -81,33 +87,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONTEXTSERVICE'].methods_by_name['RecordEvents']._loaded_options = None
   _globals['_CONTEXTSERVICE'].methods_by_name['RecordEvents']._serialized_options = b'\352\340\030\016context.record'
   _globals['_READCONTEXTSREQUEST']._serialized_start=204
-  _globals['_READCONTEXTSREQUEST']._serialized_end=283
-  _globals['_CONTEXTITEM']._serialized_start=286
-  _globals['_CONTEXTITEM']._serialized_end=487
-  _globals['_READCONTEXTSRESPONSE']._serialized_start=489
-  _globals['_READCONTEXTSRESPONSE']._serialized_end=560
-  _globals['_CONTEXTRESULT']._serialized_start=563
-  _globals['_CONTEXTRESULT']._serialized_end=782
-  _globals['_CONTEXTRESULT_FEATURESENTRY']._serialized_start=735
-  _globals['_CONTEXTRESULT_FEATURESENTRY']._serialized_end=782
-  _globals['_RECORDDECISIONSREQUEST']._serialized_start=784
-  _globals['_RECORDDECISIONSREQUEST']._serialized_end=867
-  _globals['_DECISIONFACT']._serialized_start=870
-  _globals['_DECISIONFACT']._serialized_end=1004
-  _globals['_RECORDDECISIONSRESPONSE']._serialized_start=1006
-  _globals['_RECORDDECISIONSRESPONSE']._serialized_end=1079
-  _globals['_RECORDRESULT']._serialized_start=1081
-  _globals['_RECORDRESULT']._serialized_end=1163
-  _globals['_RECORDEVENTSREQUEST']._serialized_start=1165
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=1242
-  _globals['_EVENTITEM']._serialized_start=1244
-  _globals['_EVENTITEM']._serialized_end=1354
-  _globals['_EVENT']._serialized_start=1357
-  _globals['_EVENT']._serialized_end=1668
-  _globals['_EVENT_FACTSENTRY']._serialized_start=1624
-  _globals['_EVENT_FACTSENTRY']._serialized_end=1668
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=1670
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=1740
-  _globals['_CONTEXTSERVICE']._serialized_start=1743
-  _globals['_CONTEXTSERVICE']._serialized_end=2111
+  _globals['_READCONTEXTSREQUEST']._serialized_end=306
+  _globals['_CONTEXTITEM']._serialized_start=309
+  _globals['_CONTEXTITEM']._serialized_end=510
+  _globals['_READCONTEXTSRESPONSE']._serialized_start=512
+  _globals['_READCONTEXTSRESPONSE']._serialized_end=632
+  _globals['_CONTEXTRESULT']._serialized_start=635
+  _globals['_CONTEXTRESULT']._serialized_end=854
+  _globals['_CONTEXTRESULT_FEATURESENTRY']._serialized_start=807
+  _globals['_CONTEXTRESULT_FEATURESENTRY']._serialized_end=854
+  _globals['_RECORDDECISIONSREQUEST']._serialized_start=856
+  _globals['_RECORDDECISIONSREQUEST']._serialized_end=962
+  _globals['_DECISIONFACT']._serialized_start=965
+  _globals['_DECISIONFACT']._serialized_end=1099
+  _globals['_RECORDDECISIONSRESPONSE']._serialized_start=1101
+  _globals['_RECORDDECISIONSRESPONSE']._serialized_end=1223
+  _globals['_RECORDRESULT']._serialized_start=1225
+  _globals['_RECORDRESULT']._serialized_end=1307
+  _globals['_RECORDEVENTSREQUEST']._serialized_start=1309
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=1409
+  _globals['_EVENTITEM']._serialized_start=1411
+  _globals['_EVENTITEM']._serialized_end=1521
+  _globals['_EVENT']._serialized_start=1524
+  _globals['_EVENT']._serialized_end=1835
+  _globals['_EVENT_FACTSENTRY']._serialized_start=1791
+  _globals['_EVENT_FACTSENTRY']._serialized_end=1835
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=1837
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=1956
+  _globals['_CONTEXTSERVICE']._serialized_start=1959
+  _globals['_CONTEXTSERVICE']._serialized_end=2333
 # @@protoc_insertion_point(module_scope)

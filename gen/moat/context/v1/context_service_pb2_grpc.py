@@ -35,17 +35,17 @@ class ContextServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ReadContexts = channel.unary_stream(
+        self.ReadContexts = channel.stream_stream(
                 '/moat.context.v1.ContextService/ReadContexts',
                 request_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.ReadContextsRequest.SerializeToString,
                 response_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.ReadContextsResponse.FromString,
                 _registered_method=True)
-        self.RecordDecisions = channel.unary_stream(
+        self.RecordDecisions = channel.stream_stream(
                 '/moat.context.v1.ContextService/RecordDecisions',
                 request_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordDecisionsRequest.SerializeToString,
                 response_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordDecisionsResponse.FromString,
                 _registered_method=True)
-        self.RecordEvents = channel.unary_stream(
+        self.RecordEvents = channel.stream_stream(
                 '/moat.context.v1.ContextService/RecordEvents',
                 request_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordEventsRequest.SerializeToString,
                 response_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordEventsResponse.FromString,
@@ -56,21 +56,21 @@ class ContextServiceServicer:
     """Counts behaviour in sliding windows. Internal: not routed at the edge.
     """
 
-    def ReadContexts(self, request, context):
+    def ReadContexts(self, request_iterator, context):
         """Reads the windows of each item's user, channel and targets, as if the item itself were counted already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordDecisions(self, request, context):
+    def RecordDecisions(self, request_iterator, context):
         """Counts committed decisions. Idempotent by decision id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def RecordEvents(self, request, context):
+    def RecordEvents(self, request_iterator, context):
         """Takes in what happened around the contents (joins, leaves, edits, deletes, account facts). Idempotent by event id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -80,17 +80,17 @@ class ContextServiceServicer:
 
 def add_ContextServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ReadContexts': grpc.unary_stream_rpc_method_handler(
+            'ReadContexts': grpc.stream_stream_rpc_method_handler(
                     servicer.ReadContexts,
                     request_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.ReadContextsRequest.FromString,
                     response_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.ReadContextsResponse.SerializeToString,
             ),
-            'RecordDecisions': grpc.unary_stream_rpc_method_handler(
+            'RecordDecisions': grpc.stream_stream_rpc_method_handler(
                     servicer.RecordDecisions,
                     request_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordDecisionsRequest.FromString,
                     response_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordDecisionsResponse.SerializeToString,
             ),
-            'RecordEvents': grpc.unary_stream_rpc_method_handler(
+            'RecordEvents': grpc.stream_stream_rpc_method_handler(
                     servicer.RecordEvents,
                     request_deserializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordEventsRequest.FromString,
                     response_serializer=moat_dot_context_dot_v1_dot_context__service__pb2.RecordEventsResponse.SerializeToString,
@@ -108,7 +108,7 @@ class ContextService:
     """
 
     @staticmethod
-    def ReadContexts(request,
+    def ReadContexts(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -118,8 +118,8 @@ class ContextService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.context.v1.ContextService/ReadContexts',
             moat_dot_context_dot_v1_dot_context__service__pb2.ReadContextsRequest.SerializeToString,
@@ -135,7 +135,7 @@ class ContextService:
             _registered_method=True)
 
     @staticmethod
-    def RecordDecisions(request,
+    def RecordDecisions(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -145,8 +145,8 @@ class ContextService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.context.v1.ContextService/RecordDecisions',
             moat_dot_context_dot_v1_dot_context__service__pb2.RecordDecisionsRequest.SerializeToString,
@@ -162,7 +162,7 @@ class ContextService:
             _registered_method=True)
 
     @staticmethod
-    def RecordEvents(request,
+    def RecordEvents(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -172,8 +172,8 @@ class ContextService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.context.v1.ContextService/RecordEvents',
             moat_dot_context_dot_v1_dot_context__service__pb2.RecordEventsRequest.SerializeToString,

@@ -16,11 +16,11 @@ class ContextServiceStub:
     """Counts behaviour in sliding windows. Internal: not routed at the edge."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ReadContexts: _aio.UnaryStreamMultiCallable[_context_service_pb2.ReadContextsRequest, _context_service_pb2.ReadContextsResponse]
+    ReadContexts: _aio.StreamStreamMultiCallable[_context_service_pb2.ReadContextsRequest, _context_service_pb2.ReadContextsResponse]
     """Reads the windows of each item's user, channel and targets, as if the item itself were counted already."""
-    RecordDecisions: _aio.UnaryStreamMultiCallable[_context_service_pb2.RecordDecisionsRequest, _context_service_pb2.RecordDecisionsResponse]
+    RecordDecisions: _aio.StreamStreamMultiCallable[_context_service_pb2.RecordDecisionsRequest, _context_service_pb2.RecordDecisionsResponse]
     """Counts committed decisions. Idempotent by decision id."""
-    RecordEvents: _aio.UnaryStreamMultiCallable[_context_service_pb2.RecordEventsRequest, _context_service_pb2.RecordEventsResponse]
+    RecordEvents: _aio.StreamStreamMultiCallable[_context_service_pb2.RecordEventsRequest, _context_service_pb2.RecordEventsResponse]
     """Takes in what happened around the contents (joins, leaves, edits, deletes, account facts). Idempotent by event id."""
 
 class ContextServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -29,24 +29,24 @@ class ContextServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReadContexts(
         self,
-        request: _context_service_pb2.ReadContextsRequest,
-        context: _aio.ServicerContext[_context_service_pb2.ReadContextsRequest, _abc.AsyncIterator[_context_service_pb2.ReadContextsResponse]],
+        request_iterator: _abc.AsyncIterator[_context_service_pb2.ReadContextsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_context_service_pb2.ReadContextsRequest], _abc.AsyncIterator[_context_service_pb2.ReadContextsResponse]],
     ) -> _abc.AsyncIterator[_context_service_pb2.ReadContextsResponse]:
         """Reads the windows of each item's user, channel and targets, as if the item itself were counted already."""
 
     @_abc_1.abstractmethod
     def RecordDecisions(
         self,
-        request: _context_service_pb2.RecordDecisionsRequest,
-        context: _aio.ServicerContext[_context_service_pb2.RecordDecisionsRequest, _abc.AsyncIterator[_context_service_pb2.RecordDecisionsResponse]],
+        request_iterator: _abc.AsyncIterator[_context_service_pb2.RecordDecisionsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_context_service_pb2.RecordDecisionsRequest], _abc.AsyncIterator[_context_service_pb2.RecordDecisionsResponse]],
     ) -> _abc.AsyncIterator[_context_service_pb2.RecordDecisionsResponse]:
         """Counts committed decisions. Idempotent by decision id."""
 
     @_abc_1.abstractmethod
     def RecordEvents(
         self,
-        request: _context_service_pb2.RecordEventsRequest,
-        context: _aio.ServicerContext[_context_service_pb2.RecordEventsRequest, _abc.AsyncIterator[_context_service_pb2.RecordEventsResponse]],
+        request_iterator: _abc.AsyncIterator[_context_service_pb2.RecordEventsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_context_service_pb2.RecordEventsRequest], _abc.AsyncIterator[_context_service_pb2.RecordEventsResponse]],
     ) -> _abc.AsyncIterator[_context_service_pb2.RecordEventsResponse]:
         """Takes in what happened around the contents (joins, leaves, edits, deletes, account facts). Idempotent by event id."""
 

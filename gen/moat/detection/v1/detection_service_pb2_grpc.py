@@ -35,7 +35,7 @@ class DetectionServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.ScoreContents = channel.unary_stream(
+        self.ScoreContents = channel.stream_stream(
                 '/moat.detection.v1.DetectionService/ScoreContents',
                 request_serializer=moat_dot_detection_dot_v1_dot_detection__service__pb2.ScoreContentsRequest.SerializeToString,
                 response_deserializer=moat_dot_detection_dot_v1_dot_detection__service__pb2.ScoreContentsResponse.FromString,
@@ -46,7 +46,7 @@ class DetectionServiceServicer:
     """Scores contents. Internal: not routed at the edge.
     """
 
-    def ScoreContents(self, request, context):
+    def ScoreContents(self, request_iterator, context):
         """Scores a list of contents; results stream back as items finish, in any order, exactly one per item.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -56,7 +56,7 @@ class DetectionServiceServicer:
 
 def add_DetectionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ScoreContents': grpc.unary_stream_rpc_method_handler(
+            'ScoreContents': grpc.stream_stream_rpc_method_handler(
                     servicer.ScoreContents,
                     request_deserializer=moat_dot_detection_dot_v1_dot_detection__service__pb2.ScoreContentsRequest.FromString,
                     response_serializer=moat_dot_detection_dot_v1_dot_detection__service__pb2.ScoreContentsResponse.SerializeToString,
@@ -74,7 +74,7 @@ class DetectionService:
     """
 
     @staticmethod
-    def ScoreContents(request,
+    def ScoreContents(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -84,8 +84,8 @@ class DetectionService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.detection.v1.DetectionService/ScoreContents',
             moat_dot_detection_dot_v1_dot_detection__service__pb2.ScoreContentsRequest.SerializeToString,

@@ -16,7 +16,7 @@ class DetectionServiceStub:
     """Scores contents. Internal: not routed at the edge."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ScoreContents: _aio.UnaryStreamMultiCallable[_detection_service_pb2.ScoreContentsRequest, _detection_service_pb2.ScoreContentsResponse]
+    ScoreContents: _aio.StreamStreamMultiCallable[_detection_service_pb2.ScoreContentsRequest, _detection_service_pb2.ScoreContentsResponse]
     """Scores a list of contents; results stream back as items finish, in any order, exactly one per item."""
 
 class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -25,8 +25,8 @@ class DetectionServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ScoreContents(
         self,
-        request: _detection_service_pb2.ScoreContentsRequest,
-        context: _aio.ServicerContext[_detection_service_pb2.ScoreContentsRequest, _abc.AsyncIterator[_detection_service_pb2.ScoreContentsResponse]],
+        request_iterator: _abc.AsyncIterator[_detection_service_pb2.ScoreContentsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_detection_service_pb2.ScoreContentsRequest], _abc.AsyncIterator[_detection_service_pb2.ScoreContentsResponse]],
     ) -> _abc.AsyncIterator[_detection_service_pb2.ScoreContentsResponse]:
         """Scores a list of contents; results stream back as items finish, in any order, exactly one per item."""
 

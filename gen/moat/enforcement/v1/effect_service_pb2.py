@@ -30,7 +30,7 @@ from moat.mesh.v1 import item_pb2 as moat_dot_mesh_dot_v1_dot_item__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(moat/enforcement/v1/effect_service.proto\x12\x13moat.enforcement.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"T\n\x14\x43heckSubjectsRequest\x12<\n\x05items\x18\x01 \x03(\x0b\x32 .moat.enforcement.v1.SubjectItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"|\n\x0bSubjectItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"L\n\x15\x43heckSubjectsResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".moat.enforcement.v1.SubjectResult\"\xa2\x01\n\rSubjectResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x36\n\x0crestrictions\x18\x03 \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\"T\n\x13\x41pplyEffectsRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.moat.enforcement.v1.EffectIntentB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\x8a\x02\n\x0c\x45\x66\x66\x65\x63tIntent\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x38\n\x07\x65\x66\x66\x65\x63ts\x18\x04 \x03(\x0b\x32\x1b.moat.enforcement.v1.EffectB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\x12\x37\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x06notice\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"J\n\x14\x41pplyEffectsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.moat.enforcement.v1.EffectResult\"\xb3\x01\n\x0c\x45\x66\x66\x65\x63tResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x36\n\x0c\x65nforcements\x18\x03 \x03(\x0b\x32 .moat.enforcement.v1.Enforcement\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x12\'\n\x06timing\x18\x05 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x86\x02\n\rEffectService\x12{\n\rCheckSubjects\x12).moat.enforcement.v1.CheckSubjectsRequest\x1a*.moat.enforcement.v1.CheckSubjectsResponse\"\x11\xea\xe0\x18\reffects.check0\x01\x12x\n\x0c\x41pplyEffects\x12(.moat.enforcement.v1.ApplyEffectsRequest\x1a).moat.enforcement.v1.ApplyEffectsResponse\"\x11\xea\xe0\x18\reffects.apply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(moat/enforcement/v1/effect_service.proto\x12\x13moat.enforcement.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"k\n\x14\x43heckSubjectsRequest\x12<\n\x05items\x18\x01 \x03(\x0b\x32 .moat.enforcement.v1.SubjectItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"|\n\x0bSubjectItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"}\n\x15\x43heckSubjectsResponse\x12\x33\n\x07results\x18\x01 \x03(\x0b\x32\".moat.enforcement.v1.SubjectResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xa2\x01\n\rSubjectResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x36\n\x0crestrictions\x18\x03 \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\"k\n\x13\x41pplyEffectsRequest\x12=\n\x05items\x18\x01 \x03(\x0b\x32!.moat.enforcement.v1.EffectIntentB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x8a\x02\n\x0c\x45\x66\x66\x65\x63tIntent\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x38\n\x07\x65\x66\x66\x65\x63ts\x18\x04 \x03(\x0b\x32\x1b.moat.enforcement.v1.EffectB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\x12\x37\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x06notice\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\"{\n\x14\x41pplyEffectsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.moat.enforcement.v1.EffectResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xb3\x01\n\x0c\x45\x66\x66\x65\x63tResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x36\n\x0c\x65nforcements\x18\x03 \x03(\x0b\x32 .moat.enforcement.v1.Enforcement\x12\x10\n\x08replayed\x18\x04 \x01(\x08\x12\'\n\x06timing\x18\x05 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x8a\x02\n\rEffectService\x12}\n\rCheckSubjects\x12).moat.enforcement.v1.CheckSubjectsRequest\x1a*.moat.enforcement.v1.CheckSubjectsResponse\"\x11\xea\xe0\x18\reffects.check(\x01\x30\x01\x12z\n\x0c\x41pplyEffects\x12(.moat.enforcement.v1.ApplyEffectsRequest\x1a).moat.enforcement.v1.ApplyEffectsResponse\"\x11\xea\xe0\x18\reffects.apply(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,6 +39,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKSUBJECTSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_CHECKSUBJECTSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_CHECKSUBJECTSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_CHECKSUBJECTSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_SUBJECTITEM'].fields_by_name['context']._loaded_options = None
   _globals['_SUBJECTITEM'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_SUBJECTITEM'].fields_by_name['user_id']._loaded_options = None
@@ -47,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBJECTITEM'].fields_by_name['channel_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_APPLYEFFECTSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_APPLYEFFECTSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_APPLYEFFECTSREQUEST'].fields_by_name['list']._loaded_options = None
+  _globals['_APPLYEFFECTSREQUEST'].fields_by_name['list']._serialized_options = b'\272H\0042\002(\001'
   _globals['_EFFECTINTENT'].fields_by_name['context']._loaded_options = None
   _globals['_EFFECTINTENT'].fields_by_name['context']._serialized_options = b'\272H\003\310\001\001'
   _globals['_EFFECTINTENT'].fields_by_name['user_id']._loaded_options = None
@@ -64,21 +68,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EFFECTSERVICE'].methods_by_name['ApplyEffects']._loaded_options = None
   _globals['_EFFECTSERVICE'].methods_by_name['ApplyEffects']._serialized_options = b'\352\340\030\reffects.apply'
   _globals['_CHECKSUBJECTSREQUEST']._serialized_start=250
-  _globals['_CHECKSUBJECTSREQUEST']._serialized_end=334
-  _globals['_SUBJECTITEM']._serialized_start=336
-  _globals['_SUBJECTITEM']._serialized_end=460
-  _globals['_CHECKSUBJECTSRESPONSE']._serialized_start=462
-  _globals['_CHECKSUBJECTSRESPONSE']._serialized_end=538
-  _globals['_SUBJECTRESULT']._serialized_start=541
-  _globals['_SUBJECTRESULT']._serialized_end=703
-  _globals['_APPLYEFFECTSREQUEST']._serialized_start=705
-  _globals['_APPLYEFFECTSREQUEST']._serialized_end=789
-  _globals['_EFFECTINTENT']._serialized_start=792
-  _globals['_EFFECTINTENT']._serialized_end=1058
-  _globals['_APPLYEFFECTSRESPONSE']._serialized_start=1060
-  _globals['_APPLYEFFECTSRESPONSE']._serialized_end=1134
-  _globals['_EFFECTRESULT']._serialized_start=1137
-  _globals['_EFFECTRESULT']._serialized_end=1316
-  _globals['_EFFECTSERVICE']._serialized_start=1319
-  _globals['_EFFECTSERVICE']._serialized_end=1581
+  _globals['_CHECKSUBJECTSREQUEST']._serialized_end=357
+  _globals['_SUBJECTITEM']._serialized_start=359
+  _globals['_SUBJECTITEM']._serialized_end=483
+  _globals['_CHECKSUBJECTSRESPONSE']._serialized_start=485
+  _globals['_CHECKSUBJECTSRESPONSE']._serialized_end=610
+  _globals['_SUBJECTRESULT']._serialized_start=613
+  _globals['_SUBJECTRESULT']._serialized_end=775
+  _globals['_APPLYEFFECTSREQUEST']._serialized_start=777
+  _globals['_APPLYEFFECTSREQUEST']._serialized_end=884
+  _globals['_EFFECTINTENT']._serialized_start=887
+  _globals['_EFFECTINTENT']._serialized_end=1153
+  _globals['_APPLYEFFECTSRESPONSE']._serialized_start=1155
+  _globals['_APPLYEFFECTSRESPONSE']._serialized_end=1278
+  _globals['_EFFECTRESULT']._serialized_start=1281
+  _globals['_EFFECTRESULT']._serialized_end=1460
+  _globals['_EFFECTSERVICE']._serialized_start=1463
+  _globals['_EFFECTSERVICE']._serialized_end=1729
 # @@protoc_insertion_point(module_scope)

@@ -35,12 +35,12 @@ class EffectServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.CheckSubjects = channel.unary_stream(
+        self.CheckSubjects = channel.stream_stream(
                 '/moat.enforcement.v1.EffectService/CheckSubjects',
                 request_serializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.CheckSubjectsRequest.SerializeToString,
                 response_deserializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.CheckSubjectsResponse.FromString,
                 _registered_method=True)
-        self.ApplyEffects = channel.unary_stream(
+        self.ApplyEffects = channel.stream_stream(
                 '/moat.enforcement.v1.EffectService/ApplyEffects',
                 request_serializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.ApplyEffectsRequest.SerializeToString,
                 response_deserializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.ApplyEffectsResponse.FromString,
@@ -51,14 +51,14 @@ class EffectServiceServicer:
     """The hot path's side of enforcement. Internal: not routed at the edge.
     """
 
-    def CheckSubjects(self, request, context):
+    def CheckSubjects(self, request_iterator, context):
         """Reads what holds for a list of users.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ApplyEffects(self, request, context):
+    def ApplyEffects(self, request_iterator, context):
         """Applies the effects of committed decisions, each once per decision however often it is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -68,12 +68,12 @@ class EffectServiceServicer:
 
 def add_EffectServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'CheckSubjects': grpc.unary_stream_rpc_method_handler(
+            'CheckSubjects': grpc.stream_stream_rpc_method_handler(
                     servicer.CheckSubjects,
                     request_deserializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.CheckSubjectsRequest.FromString,
                     response_serializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.CheckSubjectsResponse.SerializeToString,
             ),
-            'ApplyEffects': grpc.unary_stream_rpc_method_handler(
+            'ApplyEffects': grpc.stream_stream_rpc_method_handler(
                     servicer.ApplyEffects,
                     request_deserializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.ApplyEffectsRequest.FromString,
                     response_serializer=moat_dot_enforcement_dot_v1_dot_effect__service__pb2.ApplyEffectsResponse.SerializeToString,
@@ -91,7 +91,7 @@ class EffectService:
     """
 
     @staticmethod
-    def CheckSubjects(request,
+    def CheckSubjects(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -101,8 +101,8 @@ class EffectService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.enforcement.v1.EffectService/CheckSubjects',
             moat_dot_enforcement_dot_v1_dot_effect__service__pb2.CheckSubjectsRequest.SerializeToString,
@@ -118,7 +118,7 @@ class EffectService:
             _registered_method=True)
 
     @staticmethod
-    def ApplyEffects(request,
+    def ApplyEffects(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -128,8 +128,8 @@ class EffectService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.enforcement.v1.EffectService/ApplyEffects',
             moat_dot_enforcement_dot_v1_dot_effect__service__pb2.ApplyEffectsRequest.SerializeToString,

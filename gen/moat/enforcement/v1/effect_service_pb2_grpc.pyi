@@ -16,9 +16,9 @@ class EffectServiceStub:
     """The hot path's side of enforcement. Internal: not routed at the edge."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CheckSubjects: _aio.UnaryStreamMultiCallable[_effect_service_pb2.CheckSubjectsRequest, _effect_service_pb2.CheckSubjectsResponse]
+    CheckSubjects: _aio.StreamStreamMultiCallable[_effect_service_pb2.CheckSubjectsRequest, _effect_service_pb2.CheckSubjectsResponse]
     """Reads what holds for a list of users."""
-    ApplyEffects: _aio.UnaryStreamMultiCallable[_effect_service_pb2.ApplyEffectsRequest, _effect_service_pb2.ApplyEffectsResponse]
+    ApplyEffects: _aio.StreamStreamMultiCallable[_effect_service_pb2.ApplyEffectsRequest, _effect_service_pb2.ApplyEffectsResponse]
     """Applies the effects of committed decisions, each once per decision however often it is asked."""
 
 class EffectServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -27,16 +27,16 @@ class EffectServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CheckSubjects(
         self,
-        request: _effect_service_pb2.CheckSubjectsRequest,
-        context: _aio.ServicerContext[_effect_service_pb2.CheckSubjectsRequest, _abc.AsyncIterator[_effect_service_pb2.CheckSubjectsResponse]],
+        request_iterator: _abc.AsyncIterator[_effect_service_pb2.CheckSubjectsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_effect_service_pb2.CheckSubjectsRequest], _abc.AsyncIterator[_effect_service_pb2.CheckSubjectsResponse]],
     ) -> _abc.AsyncIterator[_effect_service_pb2.CheckSubjectsResponse]:
         """Reads what holds for a list of users."""
 
     @_abc_1.abstractmethod
     def ApplyEffects(
         self,
-        request: _effect_service_pb2.ApplyEffectsRequest,
-        context: _aio.ServicerContext[_effect_service_pb2.ApplyEffectsRequest, _abc.AsyncIterator[_effect_service_pb2.ApplyEffectsResponse]],
+        request_iterator: _abc.AsyncIterator[_effect_service_pb2.ApplyEffectsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_effect_service_pb2.ApplyEffectsRequest], _abc.AsyncIterator[_effect_service_pb2.ApplyEffectsResponse]],
     ) -> _abc.AsyncIterator[_effect_service_pb2.ApplyEffectsResponse]:
         """Applies the effects of committed decisions, each once per decision however often it is asked."""
 

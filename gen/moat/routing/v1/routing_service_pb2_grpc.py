@@ -36,7 +36,7 @@ class RoutingServiceStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.DecideVerdicts = channel.unary_stream(
+        self.DecideVerdicts = channel.stream_stream(
                 '/moat.routing.v1.RoutingService/DecideVerdicts',
                 request_serializer=moat_dot_routing_dot_v1_dot_routing__service__pb2.DecideVerdictsRequest.SerializeToString,
                 response_deserializer=moat_dot_routing_dot_v1_dot_routing__service__pb2.DecideVerdictsResponse.FromString,
@@ -48,7 +48,7 @@ class RoutingServiceServicer:
     version gives the same verdict, bit for bit.
     """
 
-    def DecideVerdicts(self, request, context):
+    def DecideVerdicts(self, request_iterator, context):
         """Decides a list of items; results stream back as items finish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -58,7 +58,7 @@ class RoutingServiceServicer:
 
 def add_RoutingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'DecideVerdicts': grpc.unary_stream_rpc_method_handler(
+            'DecideVerdicts': grpc.stream_stream_rpc_method_handler(
                     servicer.DecideVerdicts,
                     request_deserializer=moat_dot_routing_dot_v1_dot_routing__service__pb2.DecideVerdictsRequest.FromString,
                     response_serializer=moat_dot_routing_dot_v1_dot_routing__service__pb2.DecideVerdictsResponse.SerializeToString,
@@ -77,7 +77,7 @@ class RoutingService:
     """
 
     @staticmethod
-    def DecideVerdicts(request,
+    def DecideVerdicts(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -87,8 +87,8 @@ class RoutingService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/moat.routing.v1.RoutingService/DecideVerdicts',
             moat_dot_routing_dot_v1_dot_routing__service__pb2.DecideVerdictsRequest.SerializeToString,

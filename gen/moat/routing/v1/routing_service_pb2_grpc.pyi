@@ -18,7 +18,7 @@ class RoutingServiceStub:
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    DecideVerdicts: _aio.UnaryStreamMultiCallable[_routing_service_pb2.DecideVerdictsRequest, _routing_service_pb2.DecideVerdictsResponse]
+    DecideVerdicts: _aio.StreamStreamMultiCallable[_routing_service_pb2.DecideVerdictsRequest, _routing_service_pb2.DecideVerdictsResponse]
     """Decides a list of items; results stream back as items finish."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -29,8 +29,8 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def DecideVerdicts(
         self,
-        request: _routing_service_pb2.DecideVerdictsRequest,
-        context: _aio.ServicerContext[_routing_service_pb2.DecideVerdictsRequest, _abc.AsyncIterator[_routing_service_pb2.DecideVerdictsResponse]],
+        request_iterator: _abc.AsyncIterator[_routing_service_pb2.DecideVerdictsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_routing_service_pb2.DecideVerdictsRequest], _abc.AsyncIterator[_routing_service_pb2.DecideVerdictsResponse]],
     ) -> _abc.AsyncIterator[_routing_service_pb2.DecideVerdictsResponse]:
         """Decides a list of items; results stream back as items finish."""
 
