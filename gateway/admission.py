@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.fair_queue import FairQueue
 from services.runtime.errors import MoatError, OutOfTime, OverQuota
+from services.runtime.fair_queue import FairQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from moat.moderation.v1 import moderation_service_pb2
 
 from gateway.metrics import STREAMS
 from gateway.results import Results
-from services.runtime.errors import DependencyDown, MoatError
+from services.runtime.errors import DependencyDown, MoatError, OverQuota
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _TOKEN_CHECK_SECONDS = 1.0
 _MAX_RESULTS = 256
+_LONGEST_PAUSE = 0.25
+"""Seconds for which a stream is not read whose tenant has too much waiting; not longer, for it may be gone by then."""
 
 
 class Stream:
@@ -82,7 +84,11 @@ class Stream:
         try:
             async for request in requests:
                 self._principal.require_fresh(time.time())
-                self._take(request)
+                refused = self._take(request)
+                if refused is not None:
+                    # Who asks for more than there is room for would make refusing the load. What waits of its tenant's is
+                    # work enough until then, and its transport pushes back.
+                    await asyncio.sleep(min(refused.retry_after_seconds, _LONGEST_PAUSE))
                 while len(self._open) >= self._limit:
                     self._room.clear()
                     await self._room.wait()
@@ -92,14 +98,18 @@ class Stream:
             self._closed = True
             self._wake.set()
 
-    def _take(self, request: Request) -> None:
+    def _take(self, request: Request) -> OverQuota | None:
+        """The refusal of what there was no room for."""
+        refused = None
         for request_id, answer in self._intake.take(request, self._arrival.again()):
             if isinstance(answer, MoatError):
+                refused = answer if isinstance(answer, OverQuota) else refused
                 self._ready.append((request_id, answer))
                 self._wake.set()
             else:
                 self._open[answer] = request_id
                 answer.add_done_callback(self._answered)
+        return refused
 
     def _answered(self, answer: Answer) -> None:
         request_id = self._open.pop(answer)

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tritonclient.utils import InferenceServerException
 
+from services.detection.deep_line import DeepLine
 from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.errors import DependencyDown
 from services.runtime.metrics import BatchMetrics
@@ -32,13 +32,17 @@ class Question:
     """A line for the deep tier."""
 
     text: str
-    traceparent: str
+    traceparent: str = ""
+    tenant: str = ""
+    """Whose it is: tenants take turns when there is too much."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
     ids: list[int]
+    padded: int
     traceparent: str
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,35 +61,35 @@ class Answer:
 
 
 class DeepTier:
-    """Asks Triton. Lines of like length go together: each length has lists of its own, so that Triton always has the next
-    one at hand while it works on one."""
+    """Asks Triton, two lists at a time: one that it works on, and the next."""
 
     def __init__(self, address: str, folder: Path, *, slots: int, batch: int, queue: int) -> None:
-        """`folder` holds the tokenizer; `slots`, `batch` and `queue` are of each length."""
+        """`folder` holds the tokenizer."""
         self._client = triton.InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_LENGTHS[-1])
-        metrics = BatchMetrics("triton")
-        self._lists: dict[int, Coalescer[_Tokens, Answer]] = {
-            length: Coalescer(
-                partial(self._send, length), slots=slots, max_batch=batch, max_queue=queue, observe=metrics
-            )
-            for length in _LENGTHS
-        }
+        self._coalescer: Coalescer[_Tokens, Answer] = Coalescer(
+            self._send,
+            slots=slots,
+            max_batch=batch,
+            max_queue=queue,
+            observe=BatchMetrics("triton"),
+            line=DeepLine(_LENGTHS, length=lambda tokens: tokens.padded, tenant=lambda tokens: tokens.tenant),
+        )
 
     def ask(self, question: Question, *, deadline: float | None) -> asyncio.Future[Answer]:
         """The future of its answer, which fails as a coalescer's do, or with DependencyDown. Raises QueueFull."""
         ids = self._tokenizer.encode(question.text).ids
-        length = next(length for length in _LENGTHS if len(ids) <= length)
-        return self._lists[length].submit(_Tokens(ids, question.traceparent), deadline=deadline)
+        padded = next(length for length in _LENGTHS if len(ids) <= length)
+        return self._coalescer.submit(_Tokens(ids, padded, question.traceparent, question.tenant), deadline=deadline)
 
     async def close(self) -> None:
         """Ends the connection."""
         await self._client.close()
 
-    async def _send(self, length: int, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
-        ids = np.zeros((len(batch), length), dtype=np.int64)
+    async def _send(self, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
+        ids = np.zeros((len(batch), batch[0].item.padded), dtype=np.int64)
         for row, pending in enumerate(batch):
             ids[row, : len(pending.item.ids)] = pending.item.ids
         inputs = []

@@ -38,6 +38,7 @@ class Line:
 
     text: str
     traceparent: str = ""
+    tenant: str = ""
     deadline: float | None = None
     """On `time.monotonic`'s clock."""
     normalised: Normalised = field(init=False)
@@ -98,7 +99,8 @@ class Scorer:
             if self._when is Deep.AUTO and not cascade.readable(line.normalised.text):
                 continue
             try:
-                asked[index] = self._deep.ask(Question(line.normalised.text, line.traceparent), deadline=line.deadline)
+                question = Question(line.normalised.text, line.traceparent, line.tenant)
+                asked[index] = self._deep.ask(question, deadline=line.deadline)
             except QueueFull as error:
                 asked[index] = asyncio.get_running_loop().create_future()
                 asked[index].set_exception(error)

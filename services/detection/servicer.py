@@ -55,6 +55,7 @@ def _line(item: detection_service_pb2.ScoreItem) -> Line:
     return Line(
         item.content.text.text,
         traceparent=item.context.traceparent,
+        tenant=item.context.tenant,
         deadline=None if left is None else time.monotonic() + left,
     )
 

@@ -27,8 +27,8 @@ class DetectionSettings(ServiceSettings):
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
     """The deep tier's tokenizer is here; the model itself is Triton's."""
     deep_slots: int = Field(default=2, ge=1)
-    """Calls to Triton at a time, for each of the lengths that lines are padded to."""
+    """Calls to Triton at a time."""
     deep_batch: int = Field(default=32, ge=1, le=32)
     """Lines a call; the model's own bound is 32."""
     deep_queue: int = Field(default=512, ge=1)
-    """Lines of one length that may wait for the deep tier; more do without."""
+    """Lines that may wait for the deep tier; more do without."""

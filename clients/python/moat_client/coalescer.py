@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -77,8 +77,45 @@ class Batch(list[Pending[ItemT, ResultT]]):
 Sender = Callable[[Batch[ItemT, ResultT]], Awaitable[None]]
 
 
+class Line(Protocol[ItemT, ResultT]):
+    """What waits for a slot, and who of it goes next."""
+
+    def __len__(self) -> int:
+        """How much waits."""
+
+    def push(self, pending: Pending[ItemT, ResultT], priority: int) -> None:
+        """One more. `priority` 0 is what somebody waits for, 1 what nobody does."""
+
+    def take(self, most: int) -> Sequence[Pending[ItemT, ResultT]]:
+        """The next list, of 1 to `most` items. Only asked when something waits."""
+
+
+class ByPriority(Generic[ItemT, ResultT]):
+    """First come, first served; items of priority 0 go ahead of those of priority 1."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._lanes: tuple[deque[Pending[ItemT, ResultT]], ...] = (deque(), deque())
+
+    def __len__(self) -> int:
+        """How much waits."""
+        return len(self._lanes[0]) + len(self._lanes[1])
+
+    def push(self, pending: Pending[ItemT, ResultT], priority: int) -> None:
+        """See `Line`."""
+        self._lanes[priority].append(pending)
+
+    def take(self, most: int) -> Sequence[Pending[ItemT, ResultT]]:
+        """See `Line`."""
+        taken: list[Pending[ItemT, ResultT]] = []
+        for lane in self._lanes:
+            while lane and len(taken) < most:
+                taken.append(lane.popleft())
+        return taken
+
+
 class Coalescer(Generic[ItemT, ResultT]):
-    """Sends items in lists, at most `slots` lists at a time; items of priority 0 go ahead of those of priority 1.
+    """Sends items in lists, at most `slots` lists at a time.
 
     A list whose answers have begun does not count (see `Batch`), but there are never more than sixteen times `slots`.
     Belongs to one event loop; not thread-safe. `submit` never blocks.
@@ -92,15 +129,16 @@ class Coalescer(Generic[ItemT, ResultT]):
         max_batch: int = 64,
         max_queue: int = 8192,
         observe: BatchObserver | None = None,
+        line: Line[ItemT, ResultT] | None = None,
     ) -> None:
-        """`send` settles a list's items; `max_queue` bounds the items that wait, those in flight not counted."""
+        """`send` settles a list's items; `max_queue` bounds the items that wait, those in flight not counted. `line` says who
+        goes next (None: `ByPriority`)."""
         self._send = send
         self._slots = slots
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._observe = observe
-        self._lanes: tuple[deque[Pending[ItemT, ResultT]], ...] = (deque(), deque())
-        self._waiting = 0
+        self._line: Line[ItemT, ResultT] = ByPriority() if line is None else line
         self._flush_scheduled = False
         self._calls: set[asyncio.Task[None]] = set()
         self._busy = 0
@@ -108,19 +146,18 @@ class Coalescer(Generic[ItemT, ResultT]):
     @property
     def waiting(self) -> int:
         """How many items wait for a slot."""
-        return self._waiting
+        return len(self._line)
 
     def submit(self, item: ItemT, *, deadline: float | None = None, priority: int = 0) -> asyncio.Future[ResultT]:
         """Queues an item; returns the future of its result.
 
         The future fails with `DeadlinePassed`, `NotAnswered`, or what `send` raised. Raises `QueueFull`.
         """
-        if self._waiting >= self._max_queue:
+        if len(self._line) >= self._max_queue:
             raise QueueFull
         loop = asyncio.get_running_loop()
         pending: Pending[ItemT, ResultT] = Pending(item, loop.create_future(), deadline)
-        self._lanes[priority].append(pending)
-        self._waiting += 1
+        self._line.push(pending, priority)
         if not self._flush_scheduled and self._has_slot():
             # Not at once but when the loop has run what is ready now: items that arrived together leave together.
             self._flush_scheduled = True
@@ -129,7 +166,7 @@ class Coalescer(Generic[ItemT, ResultT]):
 
     async def drain(self) -> None:
         """Waits until nothing waits and nothing is in flight."""
-        while self._waiting or self._calls:
+        while len(self._line) or self._calls:
             if self._calls:
                 await asyncio.wait(self._calls)
             else:
@@ -140,7 +177,7 @@ class Coalescer(Generic[ItemT, ResultT]):
 
     def _flush(self) -> None:
         self._flush_scheduled = False
-        while self._waiting and self._has_slot():
+        while len(self._line) and self._has_slot():
             batch = self._take()
             if batch:
                 self._busy += 1
@@ -150,23 +187,20 @@ class Coalescer(Generic[ItemT, ResultT]):
 
     def _free_slot(self) -> None:
         self._busy -= 1
-        if self._waiting and not self._flush_scheduled:
+        if len(self._line) and not self._flush_scheduled:
             self._flush_scheduled = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _take(self) -> Batch[ItemT, ResultT]:
         now = time.monotonic()
         batch: Batch[ItemT, ResultT] = Batch(self._free_slot)
-        for lane in self._lanes:
-            while lane and len(batch) < self._max_batch:
-                pending = lane.popleft()
-                self._waiting -= 1
-                if pending.future.done():
-                    continue
-                if pending.deadline is not None and pending.deadline <= now:
-                    pending.fail(DeadlinePassed())
-                    continue
-                batch.append(pending)
+        for pending in self._line.take(self._max_batch):
+            if pending.future.done():
+                continue
+            if pending.deadline is not None and pending.deadline <= now:
+                pending.fail(DeadlinePassed())
+                continue
+            batch.append(pending)
         if batch and self._observe is not None:
             self._observe(items=len(batch), longest_wait_seconds=now - batch[0].enqueued)
         return batch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -74,6 +74,26 @@ async def test_a_full_line_refuses_and_says_when_to_come_back(start_fake_mesh: S
     assert {reason(result.error) for result in refused} == {"TENANT_QUEUE_FULL"}
     assert 0 < retry_seconds(refused[0].error) <= 5
     assert (await quiet).decision_id, "another tenant's line is another line"
+
+
+async def test_a_stream_that_asks_for_too_much_is_read_more_slowly(start_fake_mesh: StartFakeMesh) -> None:
+    fake_mesh = await start_fake_mesh(in_flight_limit=1)
+    fake_mesh.detection.gate.clear()
+    stream = fake_mesh.stub.StreamModerate(None, metadata=caller("greedy"))
+    await stream.write(api.StreamModerateRequest(items=[item(f"fits{i}") for i in range(65)]))
+    refused: dict[str, float] = {}
+    for turn in range(3):
+        await stream.write(api.StreamModerateRequest(items=[item(f"turn{turn}-{i}") for i in range(50)]))
+    while len(refused) < 150:
+        response: Any = await stream.read()
+        for result in response.results:
+            assert reason(result.error) == "TENANT_QUEUE_FULL"
+            refused[result.request_id] = time.monotonic()
+    fake_mesh.detection.gate.set()
+    stream.cancel()
+    times = [refused[f"turn{turn}-0"] for turn in range(3)]
+    # Each refusal says after how long to come back (50 ms at least), and so long the stream is left alone.
+    assert min(times[1] - times[0], times[2] - times[1]) > 0.03
 
 
 async def test_a_turn_that_would_come_too_late_is_not_waited_for(start_fake_mesh: StartFakeMesh) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fair_queue import FairQueue
+from services.runtime.fair_queue import FairQueue
 
 
 def filled(*work: tuple[str, int, int]) -> FairQueue[str]:
