@@ -37,7 +37,24 @@ _COUNTRIES = {
     "ru": "russia", "ua": "ukraine", "tr": "turkey", "jp": "japan", "kr": "korea", "br": "brazil", "it": "italy",
     "es": "spain", "nl": "netherlands", "af": "afghanistan", "sy": "syria", "ro": "romania", "ph": "philippines",
 }  # fmt: skip
-_EMPTY_WORDS = frozenset("face with of and the sign symbol heavy black white emoji modifier button selector small large".split())
+_EMPTY_WORDS = frozenset(
+    (
+        "face",
+        "with",
+        "of",
+        "and",
+        "the",
+        "sign",
+        "symbol",
+        "heavy",
+        "emoji",
+        "modifier",
+        "button",
+        "selector",
+        "small",
+        "large",
+    )
+)
 
 
 def spell_out(text: str) -> str:

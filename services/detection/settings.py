@@ -22,8 +22,8 @@ class DetectionSettings(ServiceSettings):
     """When the deep tier is asked: where it can change the verdict, always, or never."""
     lists: Path = _ROOT / "config" / "lists"
     """The folder of term lists."""
-    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "1"
-    """The fast tier's weights."""
+    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "2"
+    """The fast tier's weights, and the cascade's numbers that were learned with them."""
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
     """The deep tier's tokenizer is here; the model itself is Triton's."""
     deep_slots: int = Field(default=2, ge=1)

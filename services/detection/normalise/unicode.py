@@ -103,5 +103,5 @@ def _load_lookalikes() -> dict[str, str]:
 
 
 _LOOKALIKES = _load_lookalikes()
-_IN_MIXED_WORDS = {**dict(zip("ктмнв", "ktmhb", strict=True)), **_LOOKALIKES}  # noqa: RUF001 - look-alikes are the point
+_IN_MIXED_WORDS = {**dict(zip("ктмнв", "ktmhb", strict=True)), **_LOOKALIKES}
 """Letters whose capitals look alike: enough where Latin letters stand beside them."""

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - look-alikes are the point
 """The normaliser: takes off what people put on, never fails, and can always say where a character came from."""
 
 from __future__ import annotations
