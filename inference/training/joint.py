@@ -25,9 +25,12 @@ from services.detection.categories import CATEGORIES
 from services.detection.fast_tier import FastTier
 from tools.bench.texts import lines as chat_lines
 
-_UNSURE_FROM = {"platform.profanity": 1.1, "toxicity": 0.4, "integrity.spam": 0.5}
-"""The fast tier alone never says what a policy acts on, but for swearing: that is a matter of words."""
-_OTHERWISE_UNSURE_FROM = 0.25
+_UNSURE_FROM = {
+    "toxicity": 0.6, "harassment.insult": 0.4, "hate": 0.22, "violence.threat": 0.2, "sexual": 0.25, "self_harm": 0.1,
+    "integrity.spam": 0.4, "platform.profanity": 1.1,
+}  # fmt: skip
+"""Of the fast tier's uncalibrated probability: low enough that it alone never says what a policy acts on, but for swearing, which
+is a matter of words; high enough that ordinary chat stays below."""
 _STEPS = 100
 _EPOCHS = 3
 _SAMPLED, _WRITTEN = 1200, 15_000
@@ -62,7 +65,7 @@ def disagreement(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArra
 def threshold(model: FastTier, chat: Sequence[str], share: float) -> float:
     """So that of ordinary chat lines `share` are asked about, those above the categories' own bounds included."""
     probabilities = fast.predict(model, chat)
-    bounds = np.asarray([_UNSURE_FROM.get(name, _OTHERWISE_UNSURE_FROM) for name in CATEGORIES])
+    bounds = np.asarray([_UNSURE_FROM[name] for name in CATEGORIES])
     sure = ~(probabilities[:, :-1] >= bounds).any(axis=1)
     left = share * len(chat) - (~sure).sum()
     doubts = np.sort(probabilities[sure, -1])[::-1]
@@ -75,7 +78,7 @@ def fit(
 ) -> Cascade:  # fmt: skip
     """The cascade's numbers from dev lines: probabilities of both tiers, labels, and how much each line counts."""
     count = len(CATEGORIES)
-    bounds = np.asarray([_UNSURE_FROM.get(name, _OTHERWISE_UNSURE_FROM) for name in CATEGORIES], dtype=np.float32)
+    bounds = np.asarray([_UNSURE_FROM[name] for name in CATEGORIES], dtype=np.float32)
     cascade = Cascade(second_look_from, bounds, np.zeros((count, 2), np.float32), np.zeros((count, 3), np.float32))
     asked = cascade.wanted(fast_dev)
     for position in range(count):
