@@ -12,7 +12,7 @@ from services.detection.categories import CATEGORIES
 from tools.cli import score
 from tools.cli.failure import Failure
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"id": "a", "text": "good game everyone, see you tomorrow"},
     {"id": 7, "text": "you are a worthless piece of trash"},
     {"id": "empty", "text": ""},
