@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from services.detection.deep_line import DeepLine
 from services.detection.deep_models import DeepModel
-from services.detection.windows import LENGTHS, Windows, padded
+from services.detection.windows import Windows, padded
 from services.runtime.metrics import BatchMetrics
 
 
@@ -64,7 +64,7 @@ class DeepTier:
             max_batch=batch,
             max_queue=queue,
             observe=BatchMetrics("triton"),
-            line=DeepLine(LENGTHS, length=lambda tokens: tokens.padded, tenant=lambda tokens: tokens.tenant),
+            line=DeepLine(windows.lengths, length=lambda tokens: tokens.padded, tenant=lambda tokens: tokens.tenant),
         )
 
     def ask(self, question: Question, *, deadline: float | None) -> asyncio.Future[Answer]:
@@ -78,13 +78,13 @@ class DeepTier:
         await self._model.close()
 
     def _submit(self, ids: list[int], question: Question, deadline: float | None) -> asyncio.Future[Answer]:
-        length = next(length for length in LENGTHS if len(ids) <= length)
-        return self._coalescer.submit(_Tokens(ids, length, question.traceparent, question.tenant), deadline=deadline)
+        tokens = _Tokens(ids, self._windows.length(ids), question.traceparent, question.tenant)
+        return self._coalescer.submit(tokens, deadline=deadline)
 
     async def _send(self, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
         trace_id, span_id = _trace_of(batch[0].item.traceparent)
         asked = time.perf_counter()
-        ids = padded([pending.item.ids for pending in batch])
+        ids = padded([pending.item.ids for pending in batch], batch[0].item.padded)
         rows = await self._model.run(ids, f"00-{trace_id.hex()}-{span_id.hex()}-01")
         seconds = time.perf_counter() - asked
         for pending, row in zip(batch, rows, strict=True):

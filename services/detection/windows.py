@@ -22,30 +22,32 @@ _ENDS = 2
 class Windows:
     """A tokenizer and the cutting."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` holds `tokenizer.json`."""
+    def __init__(self, folder: Path, lengths: Sequence[int] = LENGTHS) -> None:
+        """`folder` holds `tokenizer.json`. `lengths` rise; the last one is what a window holds at most."""
+        self.lengths = lengths
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 
     def of(self, texts: Sequence[str]) -> list[list[list[int]]]:
         """For each normalised text the ids of its windows, each between the marks for begin and end."""
-        return [
-            _cut(encoding.ids) for encoding in self._tokenizer.encode_batch_fast([spell_out(text) for text in texts])
-        ]
+        encodings = self._tokenizer.encode_batch_fast([spell_out(text) for text in texts])
+        return [_cut(encoding.ids, self.lengths[-1]) for encoding in encodings]
+
+    def length(self, window: Sequence[int]) -> int:
+        """To how many tokens it is padded."""
+        return next(length for length in self.lengths if len(window) <= length)
 
 
-def padded(windows: Sequence[list[int]]) -> NDArray[np.int64]:
-    """[windows, tokens]: all padded with 0 to the next of LENGTHS that holds the longest."""
-    longest = max(map(len, windows))
-    ids = np.zeros((len(windows), next(length for length in LENGTHS if longest <= length)), dtype=np.int64)
+def padded(windows: Sequence[list[int]], length: int) -> NDArray[np.int64]:
+    """[windows, length], filled up with 0."""
+    ids = np.zeros((len(windows), length), dtype=np.int64)
     for row, found in enumerate(windows):
         ids[row, : len(found)] = found
     return ids
 
 
-def _cut(ids: list[int]) -> list[list[int]]:
-    longest = LENGTHS[-1]
+def _cut(ids: list[int], longest: int) -> list[list[int]]:
     if len(ids) <= longest:
         return [ids]
     begin, *inside, end = ids

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from moat_client import Decision, Moat, MoatError
 
 from tools.cli.failure import Failure
-from tools.cli.session import local_topology, open_client
+from tools.cli.session import explained, local_topology, open_client, running_topology
 from tools.demo.play import Played, play, read_lines, summary
 from tools.launcher.tokens import mint
 
@@ -57,7 +57,7 @@ def _moderate(arguments: argparse.Namespace) -> int:
 
 
 async def _moderate_all(arguments: argparse.Namespace) -> int:
-    async with open_client(local_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
+    async with open_client(running_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
         for text in arguments.text:
             decision = await _ask(moat, text, arguments)
             if arguments.json:
@@ -73,7 +73,7 @@ async def _ask(moat: Moat, text: str, arguments: argparse.Namespace) -> Decision
     try:
         return await moat.moderate(text, user_id=arguments.user, channel_id=arguments.channel)
     except MoatError as error:
-        raise Failure(f"{error.reason}: {error.message}") from None
+        raise explained(error) from None
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -87,7 +87,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 async def _replay_all(lines: list[dict[str, object]], tenant: str) -> list[Played]:
-    async with open_client(local_topology(), tenant=tenant, roles=_ASKING) as moat:
+    async with open_client(running_topology(), tenant=tenant, roles=_ASKING) as moat:
         return await play(moat, lines, tell=sys.stdout.write)
 
 

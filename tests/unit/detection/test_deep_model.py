@@ -8,7 +8,7 @@ import pytest
 from services.detection.categories import CATEGORIES
 from services.detection.deep_models import MODEL_VERSION, InProcessModel
 from services.detection.settings import DetectionSettings
-from services.detection.windows import Windows, padded
+from services.detection.windows import LENGTHS, Windows, padded
 
 FOLDER = DetectionSettings().deep_text
 _SIZE = 30e6
@@ -30,8 +30,8 @@ async def test_a_text_scores_the_same_alone_and_among_long_neighbours(
 ) -> None:
     ((one,),) = windows.of([text])
     neighbours = windows.of([f"{number} you filthy rats 🔫 " + "and so on and on " * 40 for number in range(31)])
-    alone = await model.run(padded([one]), "")
-    among = await model.run(padded([one, *(found[0] for found in neighbours)]), "")
+    alone = await model.run(padded([one], windows.length(one)), "")
+    among = await model.run(padded([one, *(found[0] for found in neighbours)], LENGTHS[-1]), "")
     assert alone.shape == (1, len(CATEGORIES))
     assert np.abs(alone[0] - among[0]).max() < 1e-3
 

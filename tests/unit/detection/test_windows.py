@@ -32,6 +32,7 @@ def test_an_endless_text_is_not(windows: Windows) -> None:
     assert len(found) <= 8
 
 
-@pytest.mark.parametrize(("longest", "length"), [(3, 16), (16, 16), (17, 32), (96, 96)])
-def test_windows_are_padded_to_few_lengths(longest: int, length: int) -> None:
-    assert padded([[1, 2], [1] * longest]).shape == (2, length)
+@pytest.mark.parametrize(("size", "length"), [(3, 16), (16, 16), (17, 32), (96, 96)])
+def test_windows_are_padded_to_few_lengths(windows: Windows, size: int, length: int) -> None:
+    assert windows.length([1] * size) == length
+    assert padded([[1, 2], [1] * size], length).shape == (2, length)
