@@ -78,8 +78,11 @@ def _cases() -> Iterator[str]:
     wrong = [case.text for case, rules in zip(chat, cases.acted(scored.signals), strict=True) if rules]
     yield ""
     yield f"Of {len(chat)} lines of benign game chat in {len({case.kind for case in chat})} languages, written here, the"
-    yield f"default policy acts on {len(wrong)} ({100 * len(wrong) / len(chat):.1f} %); the deep tier is asked about"
-    yield f"{100 * scored.deep_share:.0f} %."
+    yield f"default policy acts on {len(wrong)} ({100 * len(wrong) / len(chat):.1f} %)."
+    asked = [one.tiers[-1].reason != "decided" for one in scored.signals]
+    for name, english in (("English", True), ("other", False)):
+        of_these = [was for was, case in zip(asked, chat, strict=True) if (case.kind == "en") is english]
+        yield f"The deep tier is asked about {100 * np.mean(of_these):.0f} % of the {name} ones."
     yield from (f"- wrongly: {text}" for text in wrong)
 
 

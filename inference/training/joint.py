@@ -26,7 +26,7 @@ from services.detection.fast_tier import FastTier
 from tools.bench.texts import lines as chat_lines
 
 _UNSURE_FROM = {
-    "toxicity": 0.6, "harassment.insult": 0.4, "hate": 0.22, "violence.threat": 0.2, "sexual": 0.25, "self_harm": 0.1,
+    "toxicity": 0.6, "harassment.insult": 0.4, "hate": 0.2, "violence.threat": 0.2, "sexual": 0.25, "self_harm": 0.1,
     "integrity.spam": 0.4, "platform.profanity": 1.1,
 }  # fmt: skip
 """Of the fast tier's uncalibrated probability: low enough that it alone never says what a policy acts on, but for swearing, which
@@ -35,6 +35,8 @@ _STEPS = 100
 _EPOCHS = 3
 _SAMPLED, _WRITTEN = 1200, 15_000
 """Lines of a source, and of those written here, that the second look learns from."""
+_ELSEWHERE, _LONG_FROM = 0.6, 100
+"""See `Cascade`. Chosen on dev rows: of all rows that could be asked about, the deep tier gains most on these."""
 _CHAT = 6000
 _SHARE = 0.2
 """Of ordinary chat, as the bench makes it up, is asked about."""
@@ -74,13 +76,21 @@ def threshold(model: FastTier, chat: Sequence[str], share: float) -> float:
 
 def fit(
     fast_dev: NDArray[np.float32], deep_dev: NDArray[np.float32], labels: NDArray[np.float32],
-    weights: NDArray[np.float32], second_look_from: float,
+    weights: NDArray[np.float32], second_look_from: float, lines: Sequence[Line],
 ) -> Cascade:  # fmt: skip
     """The cascade's numbers from dev lines: probabilities of both tiers, labels, and how much each line counts."""
     count = len(CATEGORIES)
     bounds = np.asarray([_UNSURE_FROM[name] for name in CATEGORIES], dtype=np.float32)
-    cascade = Cascade(second_look_from, bounds, np.zeros((count, 2), np.float32), np.zeros((count, 3), np.float32))
-    asked = cascade.wanted(fast_dev)
+    cascade = Cascade(
+        second_look_from,
+        bounds,
+        _ELSEWHERE,
+        _LONG_FROM,
+        np.zeros((count, 2), np.float32),
+        np.zeros((count, 3), np.float32),
+    )
+    languages = [line.language or "en" for line in lines]
+    asked = cascade.wanted(fast_dev, languages, [len(line.text) for line in lines])
     for position in range(count):
         known = ~np.isnan(labels[:, position])
         one, two = _logit(fast_dev[:, position]), _logit(deep_dev[:, position])
@@ -100,6 +110,8 @@ def write(cascade: Cascade, folder: Path) -> None:
     """As `Cascade.load` reads it."""
     document = {
         "second_look_from": round(cascade.second_look_from, 4),
+        "elsewhere": cascade.elsewhere,
+        "long_from": cascade.long_from,
         "categories": {
             name: {
                 "unsure_from": round(float(cascade.unsure_from[position]), 3),
@@ -163,7 +175,7 @@ def train(
     bound = threshold(whole, list(itertools.islice(chat_lines(seed), _CHAT)), _SHARE)
     cascade = fit(
         fast.predict(whole, [line.text for line in fitted]), _probabilities(logits, calibration), label_matrix(fitted),
-        evenly(fitted), bound,
+        evenly(fitted), bound, fitted,
     )  # fmt: skip
     save(whole, folder)
     write(cascade, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.detection.categories import CATEGORIES
+
+_AT_HOME = frozenset(("en", "und"))
+"""Lines whose language cannot be told are mostly too short for it, and many of them are English."""
 
 
 class Deep(StrEnum):
@@ -29,6 +33,10 @@ class Cascade:
     """From this much of the fast tier's own doubt on, the deep tier is asked."""
     unsure_from: NDArray[np.float32]
     """[categories]: from this much on, whatever the doubt: a verdict may hang on it."""
+    elsewhere: float
+    """What the categories' bounds are multiplied by in languages other than English, which the fast tier knows less well."""
+    long_from: int
+    """Lines of so many characters are always asked about: words thin out in them, and they are rare in a chat."""
     alone: NDArray[np.float32]
     """[categories, 2]: slope and shift of the fast tier's log-odds where it decides alone."""
     together: NDArray[np.float32]
@@ -42,14 +50,21 @@ class Cascade:
         return cls(
             float(document["second_look_from"]),
             np.asarray([one["unsure_from"] for one in learned], dtype=np.float32),
+            float(document["elsewhere"]),
+            int(document["long_from"]),
             np.asarray([one["alone"] for one in learned], dtype=np.float32),
             np.asarray([one["together"] for one in learned], dtype=np.float32),
         )
 
-    def wanted(self, fast: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which lines need the deep tier. `fast`: [lines, heads], the last one being the second look."""
-        found: NDArray[np.bool_] = (fast[:, -1] >= self.second_look_from) | (fast[:, :-1] >= self.unsure_from).any(
-            axis=1
+    def wanted(self, fast: NDArray[np.float32], languages: Sequence[str], lengths: Sequence[int]) -> NDArray[np.bool_]:
+        """Which lines need the deep tier. `fast`: [lines, heads], the last one being the second look; of each line its
+        language and how many characters it has."""
+        at_home = np.asarray([language in _AT_HOME for language in languages], dtype=bool)
+        bounds = np.where(at_home[:, None], self.unsure_from, self.unsure_from * np.float32(self.elsewhere))
+        found: NDArray[np.bool_] = (
+            (fast[:, :-1] >= bounds).any(axis=1)
+            | (fast[:, -1] >= self.second_look_from)
+            | (np.asarray(lengths) >= self.long_from)
         )
         return found
 

@@ -96,7 +96,11 @@ class Scorer:
     def _ask(self, lines: Sequence[Line], fast: NDArray[np.float32]) -> dict[int, asyncio.Future[Answer]]:
         if self._when is Deep.NEVER:
             return {}
-        wanted = np.ones(len(lines), dtype=bool) if self._when is Deep.ALWAYS else self._cascade.wanted(fast)
+        if self._when is Deep.ALWAYS:
+            wanted = np.ones(len(lines), dtype=bool)
+        else:
+            languages = [line.language.code for line in lines]
+            wanted = self._cascade.wanted(fast, languages, [len(line.normalised.text) for line in lines])
         asked: dict[int, asyncio.Future[Answer]] = {}
         for index in map(int, np.flatnonzero(wanted)):
             line = lines[index]

@@ -17,6 +17,8 @@ def cascade() -> Cascade:
     return Cascade(
         second_look_from=0.5,
         unsure_from=np.full(COUNT, 0.4, np.float32),
+        elsewhere=0.5,
+        long_from=100,
         alone=np.tile(np.asarray([1.0, 0.0], np.float32), (COUNT, 1)),
         together=np.tile(np.asarray([0.5, 0.5, 0.0], np.float32), (COUNT, 1)),
     )
@@ -30,16 +32,29 @@ def heads(doubt: float = 0.0, **scores: float) -> NDArray[np.float32]:
     return row[None]
 
 
+def wanted(row: NDArray[np.float32], language: str = "en", length: int = 20) -> bool:
+    return bool(cascade().wanted(row, [language], [length])[0])
+
+
 def test_what_is_clear_is_not_asked_about() -> None:
-    assert not cascade().wanted(heads())[0]
+    assert not wanted(heads())
 
 
 def test_doubt_asks_even_when_every_score_is_low() -> None:
-    assert cascade().wanted(heads(doubt=0.6))[0]
+    assert wanted(heads(doubt=0.6))
 
 
 def test_a_score_that_a_verdict_may_hang_on_asks() -> None:
-    assert cascade().wanted(heads(hate=0.45))[0]
+    assert wanted(heads(hate=0.45))
+
+
+@pytest.mark.parametrize(("language", "asked"), [("en", False), ("und", False), ("pl", True)])
+def test_less_doubt_asks_in_languages_that_the_fast_tier_knows_less(language: str, asked: bool) -> None:  # noqa: FBT001
+    assert wanted(heads(hate=0.3), language) is asked
+
+
+def test_a_long_line_is_always_asked_about() -> None:
+    assert wanted(heads(), length=100)
 
 
 def test_alone_the_fast_tier_says_what_it_says() -> None:
