@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
-from services.detection.scorer import Line, Scored, Scorer
+from services.detection.exact_cache import CachingScorer
+from services.detection.scorer import Line, Scored
 from services.runtime import validation
 from services.runtime.errors import MoatError, NotSupported
 from services.runtime.lists.serving import each_list
@@ -19,8 +20,8 @@ from services.runtime.timing import Stopwatch, seconds_left
 class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
     """Scores lists that mix tenants."""
 
-    def __init__(self, scorer: Scorer) -> None:
-        """The cascade."""
+    def __init__(self, scorer: CachingScorer) -> None:
+        """The cascade, and what it has said before."""
         self._scorer = scorer
 
     @each_list

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
 
-from services.detection import deep_tier
+from services.detection.deep_models import TritonModel
 from services.detection.deep_tier import Answer, DeepTier, Question
 from services.detection.settings import DetectionSettings
+from services.detection.windows import LENGTHS, Windows
 from services.runtime.topology import Topology
 from tools.launcher.control import Mesh
 
@@ -28,9 +29,10 @@ LINES = [
 ]
 
 
-def open_tier(mesh: Mesh) -> DeepTier:
+def open_tier(mesh: Mesh, lengths: Sequence[int] = LENGTHS) -> DeepTier:
     server = Topology.load(mesh.home.topology).triton
-    return DeepTier(f"{server.host}:{server.grpc}", DetectionSettings().deep_text, slots=1, batch=LIST, queue=LIST * 4)
+    model = TritonModel(f"{server.host}:{server.grpc}")
+    return DeepTier(model, Windows(DetectionSettings().deep_text, lengths), slots=1, batch=LIST, queue=LIST * 4)
 
 
 @pytest.fixture
@@ -41,10 +43,9 @@ async def deep(mesh: Mesh) -> AsyncIterator[DeepTier]:
 
 
 @pytest.fixture
-async def one_length(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DeepTier]:
+async def one_length(mesh: Mesh) -> AsyncIterator[DeepTier]:
     """Pads every line to the longest, so that short and long ones share a list: what detection itself spares them."""
-    monkeypatch.setattr(deep_tier, "_LENGTHS", deep_tier._LENGTHS[-1:])
-    tier = open_tier(mesh)
+    tier = open_tier(mesh, LENGTHS[-1:])
     yield tier
     await tier.close()
 
@@ -65,12 +66,9 @@ async def test_a_line_scores_the_same_alone_and_among_31_long_ones(one_length: D
 
 
 @pytest.mark.parametrize("line", LINES)
-async def test_a_line_scores_the_same_however_far_it_is_padded(
-    deep: DeepTier, line: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_line_scores_the_same_however_far_it_is_padded(deep: DeepTier, one_length: DeepTier, line: str) -> None:
     usual = await deep.ask(Question(line), deadline=None)
-    monkeypatch.setattr(deep_tier, "_LENGTHS", deep_tier._LENGTHS[-1:])
-    assert differs(usual, await deep.ask(Question(line), deadline=None)) < 1e-3
+    assert differs(usual, await one_length.ask(Question(line), deadline=None)) < 1e-3
 
 
 async def test_a_list_is_answered_line_by_line(deep: DeepTier) -> None:

@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 
-from tools.cli import check, decision, mesh, moderate
+from tools.cli import check, decision, mesh, moderate, score
 from tools.cli.failure import Failure
 
-_PARTS = (mesh, moderate, decision, check)
+_PARTS = (mesh, moderate, decision, score, check)
 """Modules with `register(commands)`, in the order in which help lists them."""
 
 
