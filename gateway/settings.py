@@ -29,10 +29,9 @@ class GatewaySettings(ServiceSettings):
     max_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     """The longest an item may take, whatever its caller says."""
 
-    in_flight_limit: int = Field(default=128, ge=1, le=65536)
+    in_flight_limit: int = Field(default=256, ge=1, le=65536)
     """Items worked on at once. More makes larger lists, and a longer way for everybody; what exceeds it waits where
-    shares are fair. Twice as many saturate two cores by a tenth more, and double what quiet tenants wait beside a greedy
-    one (`make bench`, `mesh` and `overload`)."""
+    shares are fair."""
     max_wait_seconds: float = Field(default=2.0, gt=0, le=60)
     """An item waits no longer than this for its turn, however patient its caller."""
     stream_unanswered_limit: int = Field(default=1024, ge=1)

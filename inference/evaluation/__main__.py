@@ -64,7 +64,7 @@ def _page(data: Path, profanity_check: Path | None) -> Iterator[str]:
         yield "`alt-profanity-check` was not measured in this run (`--profanity-check PYTHON`)."
     else:
         yield from _against(lines, found.scores, labels, scoring.profanity_check(profanity_check, texts))
-    yield "`tox-block` was not measured: it needs TensorFlow, which does not install beside what is here."
+    yield "`tox-block` was not measured."
 
 
 def _cases() -> Iterator[str]:
