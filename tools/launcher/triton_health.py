@@ -7,6 +7,7 @@ for good. So only an inference tells, and only unloading and loading again cures
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ from services.runtime.logs import log
 
 _INFERENCE_SECONDS = 2.0
 _UNLOAD_SECONDS = 10.0
+_SHARE = 0.01
+"""Of a model's time that probing it may take: a large one is asked less often, a small one every time."""
 
 
 class TritonHealth:
@@ -29,13 +32,17 @@ class TritonHealth:
         self._address = f"{server.host}:{server.grpc}"
         self._client: triton.InferenceServerClient | None = None
         self._sick: list[str] = []
+        self._well_until: dict[str, float] = {}
+        """By model, on the monotonic clock: before that it is not asked again."""
 
     async def probe(self) -> bool:
         """Whether every loaded model answers. Raises ConnectionError naming those that do not."""
         client = self._connect()
         if not await client.is_server_ready():
             return False
-        self._sick = [name for name in await self._models(client) if not await self._answers(client, name)]
+        now = time.monotonic()
+        due = [name for name in await self._models(client) if self._well_until.get(name, 0.0) <= now]
+        self._sick = [name for name in due if not await self._is_well(client, name)]
         if self._sick:
             raise ConnectionError(f"no answer from {', '.join(self._sick)}")
         return True
@@ -59,6 +66,13 @@ class TritonHealth:
     async def _models(self, client: triton.InferenceServerClient) -> list[str]:
         index = await client.get_model_repository_index()
         return sorted({model.name for model in index.models if model.state == "READY"})
+
+    async def _is_well(self, client: triton.InferenceServerClient, name: str) -> bool:
+        began = time.monotonic()
+        answers = await self._answers(client, name)
+        now = time.monotonic()
+        self._well_until[name] = now + (now - began) / _SHARE if answers else 0.0
+        return answers
 
     async def _answers(self, client: triton.InferenceServerClient, name: str) -> bool:
         metadata = await client.get_model_metadata(name)
