@@ -1,4 +1,4 @@
-"""What was found of pictures a while ago, by tenant: the same picture, or one that only looks the same, is not looked at again."""
+"""What was found of pictures a while ago, by tenant: what is the same, or looks the same, is not looked at again."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Known:
     width: int
     height: int
     format: str
-    probability: float
-    """What the model said."""
+    probability: float | None
+    """What the model said; None when it said nothing, and then the picture is not kept."""
     until: float
     """When that is too old, on `time.monotonic`'s clock."""
 
@@ -90,7 +90,7 @@ class _Shelf:
         for place in np.argsort(distances, kind="stable"):
             if distances[place] > NEAR:
                 return None
-            known = self._known[place]
+            known = self._known[int(place)]
             if known.until > now and known.pdq.quality >= GOOD_QUALITY:
                 return known
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from services.detection.images.pdq import Pdq, pdq
 
@@ -82,7 +82,7 @@ def decode(data: bytes, *, most_pixels: int) -> Decoded:
 def _decode(data: bytes, most_pixels: int) -> Decoded:
     try:
         image = Image.open(BytesIO(data), formats=_FORMATS)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         message = "is none of JPEG, PNG, WebP and GIF; convert it to one of these"
         raise Refused("IMAGE_FORMAT", message) from None
     width, height = image.size

@@ -41,10 +41,7 @@ def pdq(pixels: NDArray[np.uint8]) -> Pdq:
     if min(rows, columns) < _SMALLEST:
         return Pdq(bytes(BITS // 8), 0)
     luma = pixels.astype(np.float32) @ _LUMA
-    if (rows, columns) == (_GRID, _GRID):
-        points = luma
-    else:
-        points = (_blur(rows) @ luma @ _blur(columns).T).astype(np.float32)
+    points = luma if rows == columns == _GRID else _blur(rows) @ luma @ _blur(columns).T
     waves = _dct() @ points @ _dct().T
     flat = waves.reshape(-1)
     # The lower of the two middle values, as the reference takes it.

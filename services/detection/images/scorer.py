@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from moat.detection.v1 import signals_pb2
 from moat.mesh.v1 import item_pb2
@@ -68,7 +68,7 @@ class ImageScorer:
             unpacked = await self._unpacked(picture)
             seen.stages.append(_stage("decode", began, unpacked.asked, unpacked.seconds))
             known, how = await self._judged(picture, unpacked, seen, began)
-            if known.until:
+            if known.probability is not None:
                 self._cache.keep(owner, sha256, known)
         self._tell(seen.signals, known, how, picture)
         return seen
@@ -82,23 +82,21 @@ class ImageScorer:
             raise OutOfTime("the picture had no turn in time") from None
 
     async def _judged(self, picture: Picture, unpacked: Unpacked, seen: Seen, began: float) -> tuple[Known, str]:
-        """What is known of the picture now, and how: `near` an earlier one, `always` by the model, or why not. What cannot be
-        relied on has no `until`."""
+        """What is known of the picture now, and how: `near` an earlier one, `always` by the model, or why not."""
         decoded = unpacked.decoded
         now = time.monotonic()
+        known = Known(decoded.pdq, decoded.width, decoded.height, decoded.format, None, self._cache.until(now))
         like = self._cache.near((picture.tenant, picture.environment), decoded.pdq, now)
-        probability, until, how = (like.probability, like.until, "near") if like else (0.0, 0.0, "")
-        if like is None:
-            opinion = await self._opinion(picture, decoded.pixels)
-            if isinstance(opinion, Opinion):
-                stage = _stage("triton", began, opinion.asked, opinion.seconds, opinion.batch_size)
-                stage.batch_trace_id, stage.batch_span_id = opinion.trace_id, opinion.span_id
-                seen.stages.append(stage)
-                probability, until, how = opinion.probability, self._cache.until(now), "always"
-            else:
-                how = opinion
-        known = Known(decoded.pdq, decoded.width, decoded.height, decoded.format, probability, until)
-        return known, how
+        if like is not None:
+            # With the age of what it is like: a chain of likenesses must not live for ever.
+            return replace(known, probability=like.probability, until=like.until), "near"
+        opinion = await self._opinion(picture, decoded.pixels)
+        if not isinstance(opinion, Opinion):
+            return known, opinion
+        stage = _stage("triton", began, opinion.asked, opinion.seconds, opinion.batch_size)
+        stage.batch_trace_id, stage.batch_span_id = opinion.trace_id, opinion.span_id
+        seen.stages.append(stage)
+        return replace(known, probability=opinion.probability), "always"
 
     async def _opinion(self, picture: Picture, pixels: bytes) -> Opinion | str:
         """The model's, or why there is none."""
@@ -122,18 +120,14 @@ class ImageScorer:
             signals.tiers.add(name="cache", version=MODEL_VERSION, reason=how)
         good = known.pdq.quality >= GOOD_QUALITY
         signals.tiers.add(name="hash_banks", version=banks.version, reason="always" if good else "low_quality")
-        signals.tiers.add(
-            name=MODEL, version=MODEL_VERSION, reason="decided" if how in ("exact", "near") else how
-        )
-        if known.until:
+        signals.tiers.add(name=MODEL, version=MODEL_VERSION, reason="decided" if how in ("exact", "near") else how)
+        if known.probability is not None:
             signals.scores.add(category=CATEGORY, probability=known.probability)
         else:
             signals.degraded.append(PART)
 
 
-def _stage(
-    name: str, began: float, asked: float, seconds: float, batch_size: int = 1
-) -> item_pb2.HopTiming.Stage:
+def _stage(name: str, began: float, asked: float, seconds: float, batch_size: int = 1) -> item_pb2.HopTiming.Stage:
     return item_pb2.HopTiming.Stage(
         name=name,
         offset_micros=max(0, int((asked - began) * 1e6)),

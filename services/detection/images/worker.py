@@ -1,4 +1,4 @@
-"""`python -m services.detection.images.worker PIXELS SECONDS BYTES`: decodes pictures, one after the other, apart from everything.
+"""`python -m services.detection.images.worker PIXELS SECONDS BYTES`: decodes pictures, apart from everything.
 
 A decoder is a large piece of C that eats what strangers send. Here it may crash, hang or ask for all memory, and costs a process
 and one refusal. Asked and answered over stdin and stdout: a length (4 bytes, big endian), then that many bytes; a picture in,

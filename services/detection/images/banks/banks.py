@@ -70,7 +70,7 @@ class Banks:
         for number, distance in zip(*map(np.ndarray.tolist, self._index.within(pdq.hash)), strict=True):
             position = self._columns.banks[number]
             if position not in asked:
-                asked[position] = _is_asked(*self._banks[position], asker)
+                asked[position] = _is_asked(self._banks[position], asker)
             in_reach = distance <= self._banks[position][1].distance and self._columns.expires[number] > now
             if asked[position] and in_reach:
                 found.append(self._match(number, distance))
@@ -119,12 +119,13 @@ class _Columns:
         return self._ids[self._id_ends[number] : self._id_ends[number + 1]].decode()
 
 
-def _is_asked(name: str, about: Bank, asker: Asker) -> bool:
+def _is_asked(bank: tuple[str, Bank], asker: Asker) -> bool:
+    name, about = bank
     if about.tenant not in ("", asker.tenant):
         return False
     if about.percent >= 100:  # noqa: PLR2004 - percent
         return True
-    of_what = "\0".join((about.seed, name, asker.tenant, asker.environment, asker.item_id))
+    of_what = f"{about.seed}\0{name}\0{asker.tenant}\0{asker.environment}\0{asker.item_id}"
     lot = int.from_bytes(hashlib.blake2b(of_what.encode(), digest_size=8).digest()) % _PARTS
     return lot < about.percent * _PARTS / 100
 

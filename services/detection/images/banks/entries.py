@@ -79,7 +79,7 @@ def write_json(entries: Iterable[Entry]) -> str:
 def _numbered(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mapping[str | None, Any]]]:
     try:
         for row in rows:
-            yield rows.line_num, row  # type: ignore[misc]  # too many cells stand under the key None
+            yield rows.line_num, row
     except csv.Error as error:
         raise BadBank(f"{name}:{rows.line_num}: {error}") from None
 
