@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tools.cli import decision, mesh, moderate
+from tools.cli import banks, decision, mesh, moderate
 from tools.cli.failure import Failure
 
-_PARTS = (mesh, moderate, decision)
+_PARTS = (mesh, moderate, decision, banks)
 """Modules with `register(commands)`, in the order in which help lists them."""
 
 
