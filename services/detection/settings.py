@@ -41,8 +41,8 @@ class DetectionSettings(ServiceSettings):
     """Pictures that may wait for them, and for the model; more are refused."""
     image_pixels: int = Field(default=40_000_000, ge=1, le=400_000_000)
     """The most a picture may have; more is refused by its header."""
-    image_seconds: float = Field(default=2.0, gt=0, le=60)
-    """What decoding one may take before its process is ended."""
+    image_cpu_seconds: float = Field(default=2.0, gt=0, le=60)
+    """How long decoding one may compute before it is refused; four times as long on the clock, then it has no answer."""
     image_memory: int = Field(default=1 << 30, ge=1 << 28)
     """Bytes of address space of such a process. Forty million pixels take 160 MB, twice that with transparency."""
     image_batch: int = Field(default=4, ge=1, le=8)

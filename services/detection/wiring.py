@@ -76,7 +76,7 @@ def _decoder(settings: DetectionSettings) -> Decoder:
     return Decoder(
         workers=settings.image_workers,
         queue=settings.image_queue,
-        seconds=settings.image_seconds,
+        cpu_seconds=settings.image_cpu_seconds,
         most_pixels=settings.image_pixels,
         most_bytes=settings.image_memory,
     )

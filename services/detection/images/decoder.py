@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
@@ -15,13 +16,13 @@ from prometheus_client import Counter
 from services.detection.deep_line import DeepLine
 from services.detection.images.decode import FIELD, Decoded, Refused
 from services.detection.images.worker import LENGTH, unpack
-from services.runtime.errors import InvalidRequest
+from services.runtime.errors import InvalidRequest, OutOfTime
 from services.runtime.logs import log
 from services.runtime.metrics import BatchMetrics
 
 WORKERS_ENDED = Counter("detection_decoders_ended_total", "Decoders that a picture ended.", ["why"])
-_LAST_WORD_SECONDS = 2.0
-"""A worker that lost whoever asked it ends itself after this much more than a picture may take."""
+_PATIENCE = 4
+"""How many times as long as a picture may compute it may take in all, on a machine that has other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,14 @@ class Decoder:
         *,
         workers: int,
         queue: int,
-        seconds: float,
+        cpu_seconds: float,
         most_pixels: int,
         most_bytes: int,
         command: Sequence[str] = (sys.executable, "-m", "services.detection.images.worker"),
     ) -> None:
-        """At most `queue` pictures wait. A picture may take `seconds`, its worker `most_bytes` of address space."""
-        arguments = (str(most_pixels), str(seconds + _LAST_WORD_SECONDS), str(most_bytes))
-        self._idle = [_Worker([*command, *arguments], seconds) for _ in range(workers)]
+        """At most `queue` pictures wait. A picture may compute for `cpu_seconds`, in `most_bytes` of address space."""
+        arguments = (str(most_pixels), str(cpu_seconds), str(most_bytes))
+        self._idle = [_Worker([*command, *arguments], cpu_seconds) for _ in range(workers)]
         self._workers = tuple(self._idle)
         self._coalescer: Coalescer[Encoded, Unpacked] = Coalescer(
             self._send,
@@ -75,7 +76,8 @@ class Decoder:
             await worker.start()
 
     def ask(self, encoded: Encoded, *, deadline: float | None) -> asyncio.Future[Unpacked]:
-        """The future fails with InvalidRequest for what is no picture, or as a coalescer's does. Raises QueueFull."""
+        """The future fails with InvalidRequest for what is no picture, with OutOfTime when the machine is too busy, or as a
+        coalescer's does. Raises QueueFull."""
         return self._coalescer.submit(encoded, deadline=deadline)
 
     async def close(self) -> None:
@@ -99,9 +101,9 @@ class Decoder:
 class _Worker:
     """One process, started again when a picture ended it. One picture at a time."""
 
-    def __init__(self, command: Sequence[str], seconds: float) -> None:
+    def __init__(self, command: Sequence[str], cpu_seconds: float) -> None:
         self._command = command
-        self._seconds = seconds
+        self._cpu_seconds = cpu_seconds
         self._process: Process | None = None
 
     async def start(self) -> Process:
@@ -113,32 +115,39 @@ class _Worker:
         process = await self.start()
         whole = False
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(self._cpu_seconds * _PATIENCE):
                 answer = await _exchange(process, data)
             whole = True
         except TimeoutError:
-            message = f"takes longer than {self._seconds:g} s to decode; send a plainer or smaller copy"
-            return self._lost("too_slow", Refused("IMAGE_TOO_SLOW", message))
+            _lost("out_of_time")
+            raise OutOfTime("the picture was not decoded in time") from None
         except (EOFError, OSError):
-            message = "cannot be decoded safely; send a whole file that opens elsewhere"
-            return self._lost("crashed", Refused("IMAGE_DAMAGED", message))
+            # Ended already or not: the first signal that a process gets is what it ended by.
+            if await self.end() == -signal.SIGPROF:
+                _lost("too_slow")
+                message = f"takes more than {self._cpu_seconds:g} s to decode; send a plainer or smaller copy"
+                return Refused("IMAGE_TOO_SLOW", message)
+            _lost("crashed")
+            return Refused("IMAGE_DAMAGED", "cannot be decoded safely; send a whole file that opens elsewhere")
         finally:
             if not whole:
                 # Also when who asked has given up: an answer that nobody reads must not meet the next picture.
                 await self.end()
         return answer
 
-    async def end(self) -> None:
-        if self._process is not None:
-            process, self._process = self._process, None
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
+    async def end(self) -> int:
+        """Returns what it ended by; 0 if there was none."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.returncode is None:
+            process.kill()
+        return await process.wait()
 
-    def _lost(self, why: str, refused: Refused) -> Refused:
-        WORKERS_ENDED.labels(why).inc()
-        log.warning("decoder_ended", why=why)
-        return refused
+
+def _lost(why: str) -> None:
+    WORKERS_ENDED.labels(why).inc()
+    log.warning("decoder_ended", why=why)
 
 
 async def _exchange(process: Process, data: bytes) -> Decoded | Refused:

@@ -1,4 +1,4 @@
-"""`python -m services.detection.images.worker PIXELS SECONDS BYTES`: decodes pictures, apart from everything.
+"""`python -m services.detection.images.worker PIXELS CPU_SECONDS BYTES`: decodes pictures, apart from everything.
 
 A decoder is a large piece of C that eats what strangers send. Here it may crash, hang or ask for all memory, and costs a process
 and one refusal. Asked and answered over stdin and stdout: a length (4 bytes, big endian), then that many bytes; a picture in,
@@ -41,7 +41,7 @@ def unpack(packed: bytes) -> Decoded | Refused:
 
 def main() -> None:
     """Until stdin ends."""
-    most_pixels, seconds, most_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
+    most_pixels, cpu_seconds, most_bytes = int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
     asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     # Nothing that a library may print gets among the answers.
     os.dup2(2, 1)
@@ -49,13 +49,13 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     while head := asked.read(LENGTH.size):
         data = asked.read(*LENGTH.unpack(head))
-        # Who asked ends us when it takes too long. Should he be gone himself, this does.
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        # Of our own time, so that a busy machine makes nobody's picture a bad one. The signal ends us, whatever C code runs.
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         try:
             answer: Decoded | Refused = decode(data, most_pixels=most_pixels)
         except Refused as refused:
             answer = refused
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         answers.write(pack(answer))
         answers.flush()
 

@@ -11,18 +11,20 @@ import pytest
 from moat_client.coalescer import QueueFull
 
 from services.detection.images.decoder import Decoder, Encoded
-from services.runtime.errors import InvalidRequest
+from services.runtime.errors import InvalidRequest, OutOfTime
 from tests.support.pictures import bomb, drawing, encoded
 
 GOOD = encoded(drawing(1))
 START = Callable[..., Awaitable[Decoder]]
-ANSWERS_UNLESS_ASKED_TO_CRASH = """
+OBEYS = """
 import os, sys
 from services.detection.images import worker
 decode = worker.decode
 def crashing(data, **more):
     if data.startswith(b"crash"):
         os.abort()
+    while data.startswith(b"compute"):
+        pass
     return decode(data, **more)
 worker.decode = crashing
 worker.main()
@@ -33,10 +35,10 @@ worker.main()
 async def start() -> AsyncIterator[START]:
     async with AsyncExitStack() as stack:
 
-        async def started(command: Sequence[str] = (), *, seconds: float = 20, queue: int = 8) -> Decoder:
+        async def started(command: Sequence[str] = (), *, cpu_seconds: float = 20, queue: int = 8) -> Decoder:
             more = {"command": command} if command else {}
             decoder = Decoder(
-                workers=1, queue=queue, seconds=seconds, most_pixels=40_000_000, most_bytes=1 << 30, **more
+                workers=1, queue=queue, cpu_seconds=cpu_seconds, most_pixels=40_000_000, most_bytes=1 << 30, **more
             )
             stack.push_async_callback(decoder.close)
             return decoder
@@ -66,14 +68,23 @@ async def test_a_refusal_names_the_field_the_limit_and_a_remedy(start: START) ->
     assert "send a smaller copy" in violation.description
 
 
-async def test_a_picture_that_takes_too_long_ends_its_worker_and_the_next_one_starts(start: START) -> None:
-    decoder = await start([sys.executable, "-c", "import time; time.sleep(600)"], seconds=0.3)
+async def test_a_picture_that_computes_too_long_is_refused_and_the_next_is_decoded(start: START) -> None:
+    decoder = await start([sys.executable, "-c", OBEYS], cpu_seconds=1)
+    error = await refused(decoder, b"compute")
+    assert error.reason == "IMAGE_TOO_SLOW"
+    assert "more than 1 s" in error.message
+    assert (await decoder.ask(Encoded(GOOD), deadline=None)).decoded.format == "jpeg"
+
+
+async def test_a_worker_that_hangs_is_ended_and_its_picture_is_not_to_blame(start: START) -> None:
+    decoder = await start([sys.executable, "-c", "import time; time.sleep(600)"], cpu_seconds=0.05)
     for _ in range(2):
-        assert (await refused(decoder, GOOD)).reason == "IMAGE_TOO_SLOW"
+        with pytest.raises(OutOfTime):
+            await decoder.ask(Encoded(GOOD), deadline=None)
 
 
 async def test_a_picture_that_crashes_its_worker_is_refused_and_the_next_is_decoded(start: START) -> None:
-    decoder = await start([sys.executable, "-c", ANSWERS_UNLESS_ASKED_TO_CRASH])
+    decoder = await start([sys.executable, "-c", OBEYS])
     assert (await refused(decoder, b"crash")).reason == "IMAGE_DAMAGED"
     assert (await decoder.ask(Encoded(GOOD), deadline=None)).decoded.format == "jpeg"
 
