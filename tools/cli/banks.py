@@ -60,10 +60,8 @@ def _add_about(command: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace) -> int:
     files = _files(arguments)
     try:
-        text = arguments.file.read_text(encoding="utf-8")
-        read = read_json if arguments.file.suffix.lower() == ".json" else read_csv
         about = _about(files.about() if files.exists else Bank(), arguments)
-        entries = _without_repeats(list(read(text, str(arguments.file))), str(arguments.file))
+        entries = _without_repeats(_read(arguments.file), str(arguments.file))
     except (OSError, UnicodeDecodeError, BadBank, ValidationError) as error:
         raise Failure(str(error)) from None
     files.write(about, entries)
@@ -112,6 +110,14 @@ def _hash(arguments: argparse.Namespace) -> int:
             raise Failure(f"{path}: {error}") from None
         sys.stdout.write(f"{found.hash.hex()} {found.quality:3} {path}\n")
     return 0
+
+
+def _read(path: Path) -> list[Entry]:
+    """Raises OSError, UnicodeDecodeError, BadBank."""
+    if path.suffix.lower() == ".json":
+        return list(read_json(path.read_text(encoding="utf-8"), str(path)))
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        return list(read_csv(lines, str(path)))
 
 
 def _folder(arguments: argparse.Namespace) -> Path:

@@ -1,4 +1,4 @@
-"""`python -m tools.demo`: plays `samples/conversation.jsonl` and pictures through the running mesh, checks that all of it worked."""
+"""`python -m tools.demo`: plays `samples/conversation.jsonl` and pictures through the running mesh, and checks that it worked."""
 
 from __future__ import annotations
 

@@ -28,6 +28,9 @@ class Known:
     """What the model said; None when it said nothing, and then the picture is not kept."""
     until: float
     """When that is too old, on `time.monotonic`'s clock."""
+    looked_at: bytes
+    """PDQ hash of the picture that the model looked at, which this one may only be like. Likeness is to that one: step by step,
+    small changes lead from any picture to any other."""
 
 
 class JudgementCache:
@@ -51,7 +54,7 @@ class JudgementCache:
         return None if shelf is None or pdq.quality < GOOD_QUALITY else shelf.near(pdq.hash, now)
 
     def keep(self, owner: Owner, sha256: bytes, known: Known) -> None:
-        """A picture that was looked at now, or an alias of one: a near picture's judgement keeps the age that it has."""
+        """A picture that was looked at now, or that is like one: then with the age of that one's judgement."""
         if self._seconds <= 0:
             return
         shelf = self._of.get(owner)
@@ -104,4 +107,4 @@ class _Shelf:
             _, place = self._place.popitem(last=False)
         self._place[sha256] = place
         self._known[place] = known
-        self._hashes[place] = np.frombuffer(known.pdq.hash, dtype=np.uint64)
+        self._hashes[place] = np.frombuffer(known.looked_at, dtype=np.uint64)

@@ -85,11 +85,18 @@ class ImageScorer:
         """What is known of the picture now, and how: `near` an earlier one, `always` by the model, or why not."""
         decoded = unpacked.decoded
         now = time.monotonic()
-        known = Known(decoded.pdq, decoded.width, decoded.height, decoded.format, None, self._cache.until(now))
+        known = Known(
+            decoded.pdq,
+            decoded.width,
+            decoded.height,
+            decoded.format,
+            probability=None,
+            until=self._cache.until(now),
+            looked_at=decoded.pdq.hash,
+        )
         like = self._cache.near((picture.tenant, picture.environment), decoded.pdq, now)
         if like is not None:
-            # With the age of what it is like: a chain of likenesses must not live for ever.
-            return replace(known, probability=like.probability, until=like.until), "near"
+            return replace(known, probability=like.probability, until=like.until, looked_at=like.looked_at), "near"
         opinion = await self._opinion(picture, decoded.pixels)
         if not isinstance(opinion, Opinion):
             return known, opinion

@@ -39,10 +39,10 @@ class Entry(NamedTuple):
     """It says what such a picture is not."""
 
 
-def read_csv(text: str, name: str) -> Iterator[Entry]:
-    """Entries of a CSV file with a header; `name` is what mistakes are said to be in. Raises BadBank, at the end for all lines
-    that are wrong (the first twenty are named)."""
-    rows = csv.DictReader(io.StringIO(text), strict=True)
+def read_csv(lines: Iterable[str], name: str) -> Iterator[Entry]:
+    """Entries of a CSV file with a header, line by line: a million of them are 100 MB. `name` is what mistakes are said to be
+    in. Raises BadBank, at the end for all lines that are wrong (the first twenty are named)."""
+    rows = csv.DictReader(lines, strict=True)
     columns = set(rows.fieldnames or ())
     if not _NEEDED <= columns <= set(COLUMNS):
         raise BadBank(f"{name}:1: the header must have id and pdq, and may have category, expires and negative")
@@ -80,7 +80,7 @@ def _numbered(rows: csv.DictReader[str], name: str) -> Iterator[tuple[int, Mappi
     try:
         for row in rows:
             yield rows.line_num, row
-    except csv.Error as error:
+    except (csv.Error, UnicodeDecodeError) as error:
         raise BadBank(f"{name}:{rows.line_num}: {error}") from None
 
 

@@ -63,12 +63,18 @@ class BankFiles:
 
     def entries(self) -> Iterator[Entry]:
         """Its entries. Raises BadBank."""
-        return read_csv(self._text(), str(self._entries))
+        try:
+            with self._entries.open(encoding="utf-8", newline="") as lines:
+                yield from read_csv(lines, str(self._entries))
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadBank(f"{self._entries}: {error}") from None
 
     def digest(self) -> bytes:
         """Of all that it is."""
-        about = self._about.read_bytes() if self._about.exists() else b""
-        return hashlib.sha256(hashlib.sha256(about).digest() + self._entries.read_bytes()).digest()
+        whole = hashlib.sha256(self._about.read_bytes() if self._about.exists() else b"")
+        with self._entries.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+        return whole.digest()
 
     def write(self, about: Bank, entries: Iterable[Entry]) -> None:
         """Replaces it; whoever reads meanwhile sees the old entries or the new ones, whole."""
@@ -79,12 +85,6 @@ class BankFiles:
     def describe(self, about: Bank) -> None:
         """Replaces what is said about it."""
         _replace(self._about, yaml.safe_dump(about.model_dump(exclude_defaults=True), sort_keys=False))
-
-    def _text(self) -> str:
-        try:
-            return self._entries.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadBank(f"{self._entries}: {error}") from None
 
 
 def banks_in(folders: Sequence[Path]) -> list[BankFiles]:

@@ -41,9 +41,13 @@ def write(folder: Path, name: str, *entries: Entry, **about: object) -> None:
     BankFiles(folder, name).write(Bank(**about), entries)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("write_", "read"), [(write_csv, read_csv), (write_json, read_json)])
+def rows(text: str) -> list[Entry]:
+    return list(read_csv(text.splitlines(keepends=True), "list.csv"))
+
+
+@pytest.mark.parametrize(("write_", "read"), [(write_csv, rows), (write_json, lambda text: read_json(text, "x"))])
 def test_what_is_written_is_read_again(write_: object, read: object) -> None:
-    assert list(read(write_(ENTRIES), "x")) == ENTRIES  # type: ignore[operator]
+    assert list(read(write_(ENTRIES))) == ENTRIES  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(
@@ -63,14 +67,14 @@ def test_what_is_written_is_read_again(write_: object, read: object) -> None:
 def test_a_bad_line_is_named_by_its_number(line: str, said: str) -> None:
     good = f"good,{HASH.hex()},{GRAPHIC}"
     with pytest.raises(BadBank) as caught:
-        list(read_csv(f"id,pdq,category,expires,negative\n{good}\n{line}\n{good}2\n", "list.csv"))
+        rows(f"id,pdq,category,expires,negative\n{good}\n{line}\n{good}2\n")
     assert "list.csv:3: " in str(caught.value)
     assert said in str(caught.value)
 
 
 def test_all_bad_lines_are_named_at_once_but_not_thousands() -> None:
     with pytest.raises(BadBank) as caught:
-        list(read_csv("id,pdq,category\n" + "x,y,z\n" * 50, "list.csv"))
+        rows("id,pdq,category\n" + "x,y,z\n" * 50)
     said = str(caught.value).splitlines()
     assert said[0].startswith("list.csv:2:")
     assert (len(said), said[-1]) == (21, "list.csv: 30 more lines are wrong")
@@ -79,7 +83,13 @@ def test_all_bad_lines_are_named_at_once_but_not_thousands() -> None:
 @pytest.mark.parametrize("header", ["", "id,category", "id,pdq,colour"])
 def test_a_bad_header_is_named(header: str) -> None:
     with pytest.raises(BadBank, match=r"list\.csv:1: the header must have id and pdq"):
-        list(read_csv(f"{header}\n", "list.csv"))
+        rows(f"{header}\n")
+
+
+def test_a_bank_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_bytes(b"id,pdq,category\n\xff\xfe")
+    with pytest.raises(BadBank, match=r"one\.csv"):
+        Banks.load([tmp_path])
 
 
 @pytest.mark.parametrize("text", ["{", "7", '{"entries": 1}', "[1]"])

@@ -8,8 +8,11 @@ from services.detection.images.pdq import Pdq
 OURS, THEIRS = ("demo", "production"), ("arena", "production")
 
 
-def known(hashed: int = 0, *, quality: int = 100, until: float = 100.0, probability: float = 0.5) -> Known:
-    return Known(Pdq(hashed.to_bytes(32), quality), 10, 10, "png", probability, until)
+def known(
+    hashed: int = 0, *, quality: int = 100, until: float = 100.0, probability: float = 0.5, like: int | None = None
+) -> Known:
+    looked_at = hashed if like is None else like
+    return Known(Pdq(hashed.to_bytes(32), quality), 10, 10, "png", probability, until, looked_at.to_bytes(32))
 
 
 def cache(pictures: int = 4, owners: int = 2, seconds: float = 60) -> JudgementCache:
@@ -30,6 +33,13 @@ def test_what_looks_the_same_is_known() -> None:
     assert one.near(OURS, Pdq(((1 << 5) - 1).to_bytes(32), 100), 0.0) == known((1 << 4) - 1, probability=0.9)
     assert one.near(OURS, Pdq(((1 << 10) - 1 << 200).to_bytes(32), 100), 0.0) == known(0)
     assert one.near(OURS, Pdq(((1 << 11) - 1 << 200).to_bytes(32), 100), 0.0) is None
+
+
+def test_a_chain_of_likenesses_leads_nowhere() -> None:
+    one = cache()
+    one.keep(OURS, b"a", known(0))
+    one.keep(OURS, b"b", known((1 << 10) - 1, like=0))
+    assert one.near(OURS, Pdq(((1 << 12) - 1).to_bytes(32), 100), 0.0) is None
 
 
 def test_hashes_of_poor_quality_tell_nothing() -> None:
