@@ -8,6 +8,7 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from moat_client.coalescer import Coalescer, Pending
@@ -21,6 +22,9 @@ from services.runtime.logs import log
 from services.runtime.metrics import BatchMetrics
 
 WORKERS_ENDED = Counter("detection_decoders_ended_total", "Decoders that a picture ended.", ["why"])
+_TRIES = 2
+"""Once more when a worker crashed: it may have been ended by somebody else, for want of memory, say."""
+_LONGEST_ANSWER = 1 << 20
 _PATIENCE = 4
 """How many times as long as a picture may compute it may take in all, on a machine that has other things to do."""
 
@@ -98,6 +102,10 @@ class Decoder:
         pending.resolve(Unpacked(answer, asked, time.perf_counter() - asked))
 
 
+class _Crashed(Exception):
+    """The process ended without an answer."""
+
+
 class _Worker:
     """One process, started again when a picture ended it. One picture at a time."""
 
@@ -107,11 +115,18 @@ class _Worker:
         self._process: Process | None = None
 
     async def start(self) -> Process:
-        if self._process is None:
+        if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
         return self._process
 
     async def decode(self, data: bytes) -> Decoded | Refused:
+        """Raises OutOfTime."""
+        for _ in range(_TRIES):
+            with suppress(_Crashed):
+                return await self._try(data)
+        return Refused("IMAGE_DAMAGED", "cannot be decoded safely; send a whole file that opens elsewhere")
+
+    async def _try(self, data: bytes) -> Decoded | Refused:
         process = await self.start()
         whole = False
         try:
@@ -128,7 +143,7 @@ class _Worker:
                 message = f"takes more than {self._cpu_seconds:g} s to decode; send a plainer or smaller copy"
                 return Refused("IMAGE_TOO_SLOW", message)
             _lost("crashed")
-            return Refused("IMAGE_DAMAGED", "cannot be decoded safely; send a whole file that opens elsewhere")
+            raise _Crashed from None
         finally:
             if not whole:
                 # Also when who asked has given up: an answer that nobody reads must not meet the next picture.
@@ -158,4 +173,7 @@ async def _exchange(process: Process, data: bytes) -> Decoded | Refused:
     process.stdin.write(data)
     await process.stdin.drain()
     (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+    if length > _LONGEST_ANSWER:
+        # No worker of ours says that; whoever has taken it over shall not have our memory too.
+        raise EOFError
     return unpack(await process.stdout.readexactly(length))

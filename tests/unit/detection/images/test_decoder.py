@@ -89,6 +89,15 @@ async def test_a_picture_that_crashes_its_worker_is_refused_and_the_next_is_deco
     assert (await decoder.ask(Encoded(GOOD), deadline=None)).decoded.format == "jpeg"
 
 
+async def test_a_picture_is_not_to_blame_for_a_worker_that_was_ended_before_it_came(start: START) -> None:
+    decoder = await start()
+    await decoder.ask(Encoded(GOOD), deadline=None)
+    process = decoder._workers[0]._process
+    assert process is not None
+    process.kill()
+    assert (await decoder.ask(Encoded(GOOD), deadline=None)).decoded.format == "jpeg"
+
+
 async def test_an_answer_that_nobody_waited_for_does_not_meet_the_next_picture(start: START) -> None:
     decoder = await start()
     tiny = encoded(drawing(2, 64, 48))
