@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train golden-update \
+.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train evaluate golden-update \
 	check-config setup setup-services setup-dev setup-train clean
 
 help: ## list these targets
@@ -68,8 +68,11 @@ check-config: setup-services ## read every process's configuration and say what 
 golden-update: setup-dev ## write the expected outputs anew; the diff is the review
 	@$(PY) -m pytest -q --golden-update tests/golden
 
-train: setup-train ## train the fast text tier again (TIER=deep WEIGHTS=folder of all-MiniLM-L6-v2 for the deep one)
-	@$(TRAIN) -m inference.training $(or $(TIER),fast) $(if $(WEIGHTS),--weights $(WEIGHTS)) $(if $(DATA),--data $(DATA))
+train: setup-train ## train the text tiers again, about an hour and a half (TIER=deep or fast, DATA=folder, ENCODER=file)
+	@$(TRAIN) -m inference.training $(or $(TIER),all) $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DATA),--data $(DATA))
+
+evaluate: setup-services ## measure the text cascade on dev rows and on our own cases, write docs/evaluation.md (DATA=folder)
+	@$(PY) -m inference.evaluation $(if $(DATA),--data $(DATA)) $(if $(PROFANITY_CHECK),--profanity-check $(PROFANITY_CHECK))
 
 lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
 	@for name in services dev triton train; do \

@@ -10,6 +10,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 DECISION = "moat.decision_id"
+GATEWAY = "gateway"
+"""Its spans say of a decision what the list of decisions shows; a client's own name it too."""
 _MOST_VALUE = 300
 
 
@@ -36,7 +38,8 @@ class Trace:
     """A trace's spans by id; a span that arrives twice is one."""
 
     spans: dict[str, Span] = field(default_factory=dict)
-    decision_id: str = ""
+    decisions: set[str] = field(default_factory=set)
+    """Those made in it: a caller may ask for several within one trace of his."""
 
 
 class SpanStore:
@@ -60,11 +63,12 @@ class SpanStore:
             trace.spans[span.span_id] = span
             decision = span.attributes.get(DECISION, "")
             if decision:
-                trace.decision_id = decision
+                trace.decisions.add(decision)
                 self._by_decision[decision] = span.trace_id
         while self._count > self._most and len(self._traces) > 1:
             _, oldest = self._traces.popitem(last=False)
-            self._by_decision.pop(oldest.decision_id, None)
+            for decision in oldest.decisions:
+                self._by_decision.pop(decision, None)
             self._count -= len(oldest.spans)
             self.dropped += len(oldest.spans)
 
@@ -89,13 +93,13 @@ class SpanStore:
         return sorted([*own, *linked], key=lambda span: span.start)
 
     def recent(self, count: int) -> list[Span]:
-        """The spans that name a decision, newest trace first."""
+        """The gateway's span of each decision, newest trace first."""
         found: list[Span] = []
         for trace in reversed(self._traces.values()):
-            found += [span for span in trace.spans.values() if DECISION in span.attributes][:1]
+            found += [span for span in trace.spans.values() if DECISION in span.attributes and span.service == GATEWAY]
             if len(found) >= count:
                 break
-        return found
+        return found[:count]
 
     def _family(self, trace_id: str, span_id: str) -> list[Span]:
         spans = self.of_trace(trace_id)

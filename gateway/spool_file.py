@@ -48,13 +48,24 @@ class SpoolFile:
         self._max_records = max_records
         self._max_bytes = max_bytes
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            left = self._prepare()
+        except BaseException:
+            # A broken file is tried again and again; each try must not leave one open.
+            self._db.close()
+            raise
+        self.records, self._bytes = left
+
+    def _prepare(self) -> tuple[int, int]:
         self._db.execute("pragma journal_mode = wal")
         # WAL's usual NORMAL syncs at checkpoints only; FULL syncs each commit, and a spooled decision is answered.
         self._db.execute("pragma synchronous = full")
         self._db.execute(f"pragma journal_size_limit = {_JOURNAL_BYTES}")
         self._db.execute(_SCHEMA)
-        left = self._db.execute("select count(*), coalesce(sum(length(item)), 0) from spooled").fetchone()
-        self.records, self._bytes = left
+        left: tuple[int, int] = self._db.execute(
+            "select count(*), coalesce(sum(length(item)), 0) from spooled"
+        ).fetchone()
+        return left
 
     def close(self) -> None:
         """Ends the use of the file."""

@@ -22,29 +22,31 @@ SHARE_ALIKE = frozenset(("told_br", "kmhas", "stormfront", "wiki_cat", "convai_w
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A labelled line, normalised."""
+    """A labelled line, normalised unless it was asked for raw."""
 
     text: str
     labels: tuple[float, ...]
     """One a category: 1, 0, or NaN for unknown."""
     source: str
+    language: str = ""
 
 
-def read(folder: Path, *, share_alike: bool = False) -> Iterator[Line]:
+def read(folder: Path, *, share_alike: bool = False, raw: bool = False) -> Iterator[Line]:
     """All lines of a folder, source after source."""
     for path in sorted(folder.glob("*.jsonl.gz")):
         source = path.name.removesuffix(".jsonl.gz")
         if share_alike or source not in SHARE_ALIKE:
-            yield from _read_file(path, source)
+            yield from _read_file(path, source, raw=raw)
 
 
-def _read_file(path: Path, source: str) -> Iterator[Line]:
+def _read_file(path: Path, source: str, *, raw: bool) -> Iterator[Line]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for row in file:
             document = json.loads(row)
             labels = document["labels"]
             values = tuple(float(labels[name]) if labels.get(name) is not None else float("nan") for name in LABELS)
-            yield Line(normalise(document["text"]).text, values, source)
+            text = document["text"] if raw else normalise(document["text"]).text
+            yield Line(text, values, source, str(document.get("lang", "")))
 
 
 def capped(lines: Sequence[Line], caps: dict[str, int], seed: int) -> list[Line]:

@@ -1,25 +1,25 @@
-"""BERT's encoder in as few lines as training and export need (Devlin et al., 2018), with a mean-pooled head."""
+"""BERT's encoder in as few lines as training and export need (Devlin et al., 2018), with a pooled head."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
+from inference.training.pretrained import Pretrained
+
 _HEADS = 12
-_WIDTH = 384
+_FAR = -1e4
+"""Added to the scores of padding; still finite in half precision."""
 
 
 class Layer(nn.Module):
     """Self-attention and feed-forward, normalised after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.query, self.key, self.value, self.out = (nn.Linear(_WIDTH, _WIDTH) for _ in range(4))
-        self.up, self.down = nn.Linear(_WIDTH, 4 * _WIDTH), nn.Linear(4 * _WIDTH, _WIDTH)
-        self.norm_attention, self.norm_output = (nn.LayerNorm(_WIDTH, eps=1e-12) for _ in range(2))
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.norm_attention, self.norm_output = (nn.LayerNorm(width, eps=1e-12) for _ in range(2))
 
     def forward(self, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """`hidden` [batch, tokens, width]; `bias` [batch, 1, 1, tokens], very negative where there is padding."""
@@ -38,59 +38,58 @@ class Layer(nn.Module):
 class Encoder(nn.Module):
     """Token ids and mask [batch, tokens] → logits [batch, outputs]."""
 
-    def __init__(self, vocabulary: int, positions: int, layers: int, outputs: int) -> None:
+    def __init__(self, words: torch.Tensor, positions: int, layers: int, outputs: int) -> None:
+        """`words` [vocabulary, width] stay as they are: they are stored as narrow as they came."""
         super().__init__()
-        self.words = nn.Embedding(vocabulary, _WIDTH)
-        self.positions = nn.Embedding(positions, _WIDTH)
-        self.types = nn.Parameter(torch.zeros(_WIDTH))
-        self.norm = nn.LayerNorm(_WIDTH, eps=1e-12)
-        self.layers = nn.ModuleList(Layer() for _ in range(layers))
-        self.head = nn.Linear(_WIDTH, outputs)
+        width = words.shape[1]
+        self.words = nn.Embedding.from_pretrained(words, freeze=True)
+        self.positions = nn.Parameter(torch.zeros(positions, width), requires_grad=False)
+        self.types = nn.Parameter(torch.zeros(width), requires_grad=False)
+        self.norm = nn.LayerNorm(width, eps=1e-12)
+        self.layers = nn.ModuleList(Layer(width) for _ in range(layers))
+        self.dropout = nn.Dropout(0.1)
+        self.head = nn.Linear(2 * width, outputs)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Padding has no part in the result."""
         return self.encode(self.words(ids), mask)
 
     def encode(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """From word vectors on."""
+        """From word vectors on. Pooled by mean (what the line is about) and by maximum (the one word that matters)."""
         seen = mask.to(words.dtype)
-        places = torch.arange(words.shape[1])
-        hidden = self.norm(words + self.positions(places)[None] + self.types)
-        bias = (1.0 - seen)[:, None, None, :] * -1e4
+        hidden = self.norm(words + self.positions[: words.shape[1]][None] + self.types)
+        bias = (1.0 - seen)[:, None, None, :] * _FAR
         for layer in self.layers:
-            hidden = layer(hidden, bias)
-        pooled = (hidden * seen[:, :, None]).sum(1) / seen.sum(1, keepdim=True)
-        logits: torch.Tensor = self.head(pooled)
+            hidden = layer(hidden, bias.to(hidden.dtype))
+        hidden = hidden.float()
+        mean = (hidden * seen[:, :, None]).sum(1) / seen.sum(1, keepdim=True)
+        most = (hidden + (1.0 - seen)[:, :, None] * _FAR).amax(1)
+        logits: torch.Tensor = self.head(self.dropout(torch.cat([mean, most], dim=1)))
         return logits
 
 
-def load_encoder(folder: Path, *, layers: int, outputs: int) -> Encoder:
-    """The first `layers` layers of a sentence-transformers MiniLM, embeddings frozen, a new head."""
-    found = load_file(folder / "model.safetensors")
-    found = {name.removeprefix("bert."): value.float() for name, value in found.items()}
-    words = found["embeddings.word_embeddings.weight"]
-    model = Encoder(words.shape[0], found["embeddings.position_embeddings.weight"].shape[0], layers, outputs)
+def load_encoder(found: Pretrained, rows: list[int], *, positions: int, layers: int, outputs: int) -> Encoder:
+    """The first `layers` layers with the word vectors of `rows`, and a new head."""
+    words = torch.from_numpy(found.tensor("emb.word", found.width)[rows])
+    model = Encoder(words, positions, layers, outputs)
+    width = found.width
     state = {
-        "words.weight": words,
-        "positions.weight": found["embeddings.position_embeddings.weight"],
-        "types": found["embeddings.token_type_embeddings.weight"][0],
-        "norm.weight": found["embeddings.LayerNorm.weight"],
-        "norm.bias": found["embeddings.LayerNorm.bias"],
+        "positions": found.tensor("emb.pos", width)[:positions],
+        "types": found.tensor("emb.type", width)[0],
+        "norm.weight": found.tensor("emb.ln.w"),
+        "norm.bias": found.tensor("emb.ln.b"),
     }
-    names = {
-        "attention.self.query": "query", "attention.self.key": "key", "attention.self.value": "value",
-        "attention.output.dense": "out", "attention.output.LayerNorm": "norm_attention",
-        "intermediate.dense": "up", "output.dense": "down", "output.LayerNorm": "norm_output",
-    }  # fmt: skip
+    names = {"q": "query", "k": "key", "v": "value", "ao": "out", "fi": "up", "fo": "down"}
+    norms = {"aln": "norm_attention", "oln": "norm_output"}
     for number in range(layers):
         for theirs, ours in names.items():
-            for kind in ("weight", "bias"):
-                state[f"layers.{number}.{ours}.{kind}"] = found[f"encoder.layer.{number}.{theirs}.{kind}"]
-    missing, unexpected = model.load_state_dict(state, strict=False)
-    if unexpected or any(not name.startswith("head.") for name in missing):
-        message = f"not the weights of a MiniLM: {missing} {unexpected}"
-        raise ValueError(message)
-    for frozen in (model.words, model.positions, model.norm):
-        frozen.requires_grad_(requires_grad=False)
-    model.types.requires_grad_(requires_grad=False)
+            columns = 4 * width if theirs == "fo" else width
+            state[f"layers.{number}.{ours}.weight"] = found.tensor(f"l{number}.{theirs}.w", columns)
+        for theirs, ours in norms.items():
+            state[f"layers.{number}.{ours}.weight"] = found.tensor(f"l{number}.{theirs}.w")
+        for theirs, ours in (names | norms).items():
+            state[f"layers.{number}.{ours}.bias"] = found.tensor(f"l{number}.{theirs}.b")
+    missing, unexpected = model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()}, strict=False)
+    if unexpected or any(not name.startswith(("head.", "words.")) for name in missing):
+        raise ValueError(f"not such an encoder: {missing} {unexpected}")
     return model

@@ -1,7 +1,8 @@
-"""Writes the encoder as ONNX that is small on disk and exact in a batch: weights are stored narrow and computed wide.
+"""Writes the encoder as ONNX that is small on disk and exact in a batch.
 
-Word vectors are int8 with a scale a row, the other weights fp16, both widened before use. No activation is quantised, so
-a text scores the same alone and among any neighbours.
+Word vectors keep the 4 bits that they came with and are widened as they are looked up. The matrices of the layers are 8 bits
+in blocks of 128 (`MatMulNBits`), which ONNX Runtime multiplies with activations that it narrows row by row: a text scores the
+same alone and among any neighbours.
 """
 
 from __future__ import annotations
@@ -15,35 +16,46 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import nn
 
+from inference.training.deep import Trained
 from inference.training.encoder import Encoder
+from inference.training.pretrained import Pretrained
 
-_SMALLEST_NARROWED = 1024
+_MATRIX_BLOCK = 128
+_BITS = 8
+_INT8_ACTIVATIONS = 4
+"""`accuracy_level` of MatMulNBits."""
 _OPSET = 17
 
 
 class _Served(nn.Module):
     """What is exported: ids and mask in, calibrated probabilities out."""
 
-    def __init__(self, model: Encoder, calibration: NDArray[np.float32]) -> None:
+    def __init__(
+        self, model: Encoder, packed: NDArray[np.uint8], step: NDArray[np.float16], calibration: NDArray[np.float32]
+    ) -> None:
         super().__init__()
-        weights = model.words.weight.detach()
-        scale = weights.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / 127
-        self.words = nn.Parameter(torch.round(weights / scale).to(torch.int8), requires_grad=False)
-        self.scale = nn.Parameter(scale, requires_grad=False)
+        self.packed = nn.Parameter(torch.from_numpy(packed), requires_grad=False)
+        self.step = nn.Parameter(torch.from_numpy(step), requires_grad=False)
         self.model = model
         self.slope = nn.Parameter(torch.from_numpy(calibration[:, 0].copy()), requires_grad=False)
         self.shift = nn.Parameter(torch.from_numpy(calibration[:, 1].copy()), requires_grad=False)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        words = self.words[ids].to(torch.float32) * self.scale[ids]
+        nibbles = self.packed[ids].to(torch.float32)
+        high = torch.floor(nibbles / 16)
+        low = nibbles - high * 16
+        blocks = torch.cat([low, high], dim=-1) - 8
+        words = (blocks * self.step[ids].to(torch.float32)[..., None]).flatten(2)
         return torch.sigmoid(self.model.encode(words, mask) * self.slope + self.shift)
 
 
-def export(model: Encoder, calibration: NDArray[np.float32], folder: Path) -> None:
-    """Writes `folder/model.onnx`: `input_ids`, `attention_mask` int64 [batch, tokens] → `probabilities` [batch, categories]."""
+def export(trained: Trained, encoder: Path, calibration: NDArray[np.float32], folder: Path) -> None:
+    """Writes `folder/model.onnx`: `input_ids`, `attention_mask` int64 [batch, tokens] → `probabilities` [batch, categories],
+    and the tokenizer beside the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    served = _Served(model.eval(), calibration).eval()
+    packed, step = Pretrained.read(encoder).packed("emb.word", trained.rows)
+    served = _Served(trained.model.eval(), packed, step, calibration).eval()
     example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
     torch.onnx.export(
         served,
@@ -60,20 +72,47 @@ def export(model: Encoder, calibration: NDArray[np.float32], folder: Path) -> No
         dynamo=False,
     )
     document = onnx.load(str(path))
-    _narrow(document.graph)
+    _narrow(document)
     onnx.checker.check_model(document)
     onnx.save(document, str(path))
+    trained.tokenizer.save(str(folder.parent / "tokenizer.json"), pretty=False)
 
 
-def _narrow(graph: onnx.GraphProto) -> None:
-    """Large fp32 constants become fp16 with a Cast behind them, which the runtime folds away when it loads."""
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < _SMALLEST_NARROWED:
+def _narrow(document: onnx.ModelProto) -> None:
+    """Products with large constant matrices become products with narrow ones."""
+    graph = document.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    replaced: set[str] = set()
+    for node in graph.node:
+        matrix = constants.get(node.input[1]) if node.op_type == "MatMul" else None
+        if matrix is None or len(matrix.dims) != 2 or matrix.dims[0] % _MATRIX_BLOCK:  # noqa: PLR2004 - a matrix
             continue
-        wide = tensor.name
-        narrow = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{wide}.fp16")
-        tensor.CopyFrom(narrow)
-        casts.append(onnx.helper.make_node("Cast", [narrow.name], [wide], to=onnx.TensorProto.FLOAT))
-    for position, cast in enumerate(casts):
-        graph.node.insert(position, cast)
+        depth, width = matrix.dims
+        values, scales = _blocks(numpy_helper.to_array(matrix).T)
+        names = (f"{matrix.name}.q", f"{matrix.name}.scale")
+        graph.initializer.extend([numpy_helper.from_array(values, names[0]), numpy_helper.from_array(scales, names[1])])
+        replaced.add(matrix.name)
+        narrow = onnx.helper.make_node(
+            "MatMulNBits",
+            [node.input[0], *names],
+            list(node.output),
+            domain="com.microsoft",
+            K=depth,
+            N=width,
+            bits=_BITS,
+            block_size=_MATRIX_BLOCK,
+            accuracy_level=_INT8_ACTIVATIONS,
+        )
+        node.CopyFrom(narrow)
+    for name in replaced:
+        graph.initializer.remove(constants[name])
+    document.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+
+
+def _blocks(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """[width, blocks, 128] around 128, and a scale a block. `matrix`: [width, depth]."""
+    width, depth = matrix.shape
+    blocks = matrix.reshape(width, depth // _MATRIX_BLOCK, _MATRIX_BLOCK)
+    scale = np.maximum(np.abs(blocks).max(axis=2), 1e-12) / 127
+    values = np.clip(np.round(blocks / scale[:, :, None]), -127, 127) + 128
+    return values.astype(np.uint8), scale.astype(np.float32).reshape(-1)

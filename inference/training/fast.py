@@ -1,48 +1,44 @@
-"""Trains the fast text tier: one calibrated logistic head a category over hashed character n-grams."""
+"""Trains the fast text tier: one logistic head a category over hashed character n-grams, and the second-look head."""
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from inference.training.calibration import auc, platt
-from inference.training.data import Line, label_matrix
-from services.detection.categories import CATEGORIES
 from services.detection.fast_tier import FastTier
 from services.detection.hashing import BUCKET_BITS, grams
-from services.detection.normalise import VERSION as NORMALISER
 
 _BATCH = 256
-_EPOCHS = 2
 _RATE = 0.05
+_WIDEST_PERCENTILE = 99.999
+"""Of the weights: what lies beyond is cut, so that a few do not cost all others their resolution."""
 
 
-def train(lines: Sequence[Line], dev: Sequence[Line], folder: Path, *, seed: int) -> None:
-    """Trains, calibrates on `dev`, writes `folder/weights.npz` and `folder/card.json`."""
+def fit(texts: Sequence[str], targets: NDArray[np.float32], *, epochs: int, seed: int) -> FastTier:
+    """Learns `targets` [lines, heads], NaN where unknown; soft targets are allowed. Uncalibrated."""
     torch.manual_seed(seed)
-    order = np.random.default_rng(seed)
-    table = torch.nn.EmbeddingBag(2**BUCKET_BITS, len(CATEGORIES), mode="sum", sparse=True)
+    random_ = np.random.default_rng(seed)
+    heads = targets.shape[1]
+    table = torch.nn.EmbeddingBag(2**BUCKET_BITS, heads, mode="sum", sparse=True)
     torch.nn.init.zeros_(table.weight)
-    bias = torch.nn.Parameter(torch.full((len(CATEGORIES),), -2.0))
+    bias = torch.nn.Parameter(torch.full((heads,), -2.0))
     optimisers = [torch.optim.Adagrad([table.weight], lr=_RATE), torch.optim.Adam([bias], lr=0.01)]
     began = time.monotonic()
-    for epoch in range(_EPOCHS):
+    for epoch in range(epochs):
         total = 0.0
-        shuffled = order.permutation(len(lines))
-        for start in range(0, len(lines), _BATCH):
-            chosen = [lines[i] for i in shuffled[start : start + _BATCH]]
-            found = grams([line.text for line in chosen])
-            counts = np.diff([*found.starts, len(found.buckets)])
+        shuffled = random_.permutation(len(texts))
+        for start in range(0, len(texts), _BATCH):
+            chosen = shuffled[start : start + _BATCH]
+            found = grams([texts[i] for i in chosen])
+            counts = np.diff(found.starts, append=len(found.buckets))
             scale = torch.from_numpy((1 / np.sqrt(counts)).astype(np.float32))[:, None]
-            sums = table(torch.from_numpy(found.buckets), torch.from_numpy(found.starts))
-            labels = torch.from_numpy(label_matrix(chosen))
+            logits = table(torch.from_numpy(found.buckets), torch.from_numpy(found.starts)) * scale + bias
+            labels = torch.from_numpy(targets[chosen])
             known = ~torch.isnan(labels)
-            logits = sums * scale + bias
             loss = torch.nn.functional.binary_cross_entropy_with_logits(logits[known], labels[known])
             for optimiser in optimisers:
                 optimiser.zero_grad()
@@ -50,37 +46,29 @@ def train(lines: Sequence[Line], dev: Sequence[Line], folder: Path, *, seed: int
             for optimiser in optimisers:
                 optimiser.step()
             total += loss.item()
-        print(f"epoch {epoch} loss {total / (len(lines) / _BATCH):.4f} {time.monotonic() - began:.0f}s", flush=True)
-    weights = table.weight.detach().numpy()
-    step = np.abs(weights).max(axis=0) / 127
-    narrow = np.round(weights / step).astype(np.int8)
-    uncalibrated = np.tile(np.asarray([1.0, 0.0], dtype=np.float32), (len(CATEGORIES), 1))
-    model = FastTier("training", narrow, step.astype(np.float32), bias.detach().numpy(), uncalibrated)
-    labels = label_matrix(dev)
-    logits = np.concatenate([model.logits([line.text for line in dev[i : i + 256]]) for i in range(0, len(dev), 256)])
-    calibration = platt(logits, labels)
-    folder.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        folder / "weights.npz", weights=narrow, step=step.astype(np.float32), bias=bias.detach().numpy(),
-        calibration=calibration,
-    )  # fmt: skip
-    report = _report(dev, logits, labels)
-    card = {
-        "normaliser": NORMALISER,
-        "categories": list(CATEGORIES),
-        "lines": len(lines),
-        "seed": seed,
-        "dev_roc_auc": report,
-    }
-    (folder / "card.json").write_text(json.dumps(card, indent=1) + "\n")
-    print(json.dumps(report["*"], indent=1))
+        print(f"epoch {epoch} loss {total / (len(texts) / _BATCH):.4f} {time.monotonic() - began:.0f}s", flush=True)
+    return _narrowed(table.weight.detach().numpy(), bias.detach().numpy())
 
 
-def _report(dev: Sequence[Line], logits: np.ndarray, labels: np.ndarray) -> dict[str, dict[str, float]]:
-    sources = np.asarray([line.source for line in dev])
-    report: dict[str, dict[str, float]] = {}
-    for source in ["*", *sorted(set(sources))]:
-        rows = np.ones(len(dev), dtype=bool) if source == "*" else sources == source
-        areas = {name: auc(logits[rows, i], labels[rows, i]) for i, name in enumerate(CATEGORIES)}
-        report[source] = {name: round(area, 3) for name, area in areas.items() if area == area}  # noqa: PLR0124 - not NaN
-    return report
+def _narrowed(weights: NDArray[np.float32], bias: NDArray[np.float32]) -> FastTier:
+    used = np.abs(weights[np.abs(weights).max(axis=1) > 0])
+    step = (np.percentile(used, _WIDEST_PERCENTILE, axis=0) / 127).astype(np.float32)
+    narrow = np.clip(np.round(weights / step), -127, 127).astype(np.int8)
+    plain = np.tile(np.asarray([1.0, 0.0], dtype=np.float32), (len(bias), 1))
+    return FastTier("training", narrow, step, bias, plain)
+
+
+def beside(one: FastTier, other: FastTier) -> FastTier:
+    """The heads of both as one model."""
+    return FastTier(
+        "training",
+        np.concatenate([one.weights, other.weights], axis=1),
+        np.concatenate([one.step, other.step]),
+        np.concatenate([one.bias, other.bias]),
+        np.concatenate([one.calibration, other.calibration]),
+    )
+
+
+def predict(model: FastTier, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Probabilities, [lines, heads]."""
+    return np.concatenate([model.probabilities(texts[i : i + _BATCH]) for i in range(0, len(texts), _BATCH)])

@@ -1,110 +1,146 @@
-"""Lines written here, for what data sets lack: game idiom, benign mentions of identities, support, evasions, threats."""
+"""Lines written here, for what data sets lack: frames by groups in the languages of `written/`, one file a language.
+
+Each kind of frame says what is known of its lines. The kinds come in contrasts that share their words: hate and
+counter-speech, hate and the same said of Mondays, threats and game idiom, cries for help and figures of speech. What they
+teach is measured by cases with frames of their own (`inference/evaluation/cases`), never by these.
+"""
 
 from __future__ import annotations
 
-import itertools
 import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from inference.training.data import Line
+from inference.training.evasions import disguised
 from services.detection.categories import CATEGORIES
 from services.detection.normalise import normalise
 
-_GOALS = ("the boss", "the dragon", "that tower", "mid lane", "the last wave", "their carry", "the zombies", "the bots")
-_IDIOM = (
-    "kill {goal} first", "we need to kill {goal} before the timer", "i will destroy {goal} next round",
-    "shoot {goal} when it comes out", "we got destroyed by {goal}", "lets murder {goal} and loot", "burn {goal} down",
-    "i died to {goal} again lol", "headshot on {goal} gg", "bomb {goal} then rush b", "{goal} is dead push now",
-)  # fmt: skip
-_CHAT = (
-    "gg wp", "nice one mate", "anyone for ranked", "brb five minutes", "that was sick", "good morning all",
-    "how do i craft this", "i love this map", "thanks for the carry", "need a healer", "see you tomorrow",
-    "what time is the raid", "haha you got me", "well played everyone", "this damn lag", "omg that was close",
-    "my bad", "no worries", "where are you guys from", "trade me two potions", "lets go team", "ez game",
-)  # fmt: skip
-_WHO = (
-    "gay", "lesbian", "trans", "muslim", "jewish", "christian", "black", "asian", "latino", "deaf", "disabled", "autistic",
-    "immigrant", "woman", "hindu", "bisexual",
-)  # fmt: skip
-_IDENTITY = (
-    "i am {who} and proud of it", "my best friend is {who}", "as a {who} person i love this game",
-    "{who} people deserve respect", "our guild leader is {who}", "happy to see a {who} hero in this game",
-    "stop being mean to {who} players", "he called me a slur because i am {who}", "it is not ok to insult {who} people",
-    "we do not hate {who} people here", "are there other {who} players around",
-)  # fmt: skip
-_INSULTS = (
-    "you are such an idiot", "shut up you clown", "you are trash uninstall", "what a pathetic loser",
-    "nobody likes you", "you are the worst player ever moron", "stupid noob go away", "you play like garbage",
-    "dumbest teammate i ever had", "you are a worthless piece of trash", "get lost you freak", "what an absolute clown",
-)  # fmt: skip
-_THREATS = (
-    "i will find you and hurt you", "i know where you live watch your back", "i am going to kill you for real",
-    "i will come to your house and beat you", "you will be dead tomorrow i promise", "i will stab you after school",
-    "say that again and i break your face", "i am going to shoot you when i see you outside", "you better hide i have a gun",
-    "i will burn your house down",
-)  # fmt: skip
-_SUPPORT = (
-    "i do not want to live anymore", "i want to end my life", "i keep cutting myself", "i feel like killing myself tonight",
-    "nobody would miss me if i was gone", "i have been thinking about suicide",
-)  # fmt: skip
-_SPAM = (
-    "cheap gold at {site} best price", "free skins click {site} now", "earn 500 dollars a day from home {site}",
-    "selling accounts dm me {site}", "join my server {site} for free nitro", "hot deals visit {site} today only",
-)  # fmt: skip
-_SITES = ("gold-shop dot com", "www.freeskins.example", "http://link", "bit.ly/xyz", "best-boost.example", "t.me/deals")
-_SWEARS = (
-    "fuck",
-    "shit",
-    "damn shit",
-    "fucking hell",
-    "what the fuck",
-    "holy shit",
-    "this is bullshit",
-    "fuck this lag",
+SOURCE = "written_here"
+_FOLDER = Path(__file__).parent / "written"
+_UNKNOWN = float("nan")
+_FORMS = {"en": ("g", "p", "j")}
+_ENGLISH_SHARE = 4
+_DISGUISED = 0.12
+_BESIDE_CHAT = 0.08
+_COUNTS = {
+    "hate": 520, "hate_emoji": 120, "benign": 400, "benign_emoji": 120, "counter": 380, "object_abuse": 110, "insult": 110,
+    "threat": 110, "wish_harm": 24, "support": 60, "support_benign": 24, "idiom": 90, "chat": 60, "profane_positive": 24,
+    "spam": 36, "spam_benign": 10, "sexual": 20, "sexual_benign": 10, "reclaimed": 30,
+}  # fmt: skip
+"""Lines of a kind and language; English gets four times as many, and never more than there are."""
+_KNOWN: dict[str, dict[str, float]] = {
+    "hate": {"toxicity": 1, "hate": 1, "harassment.insult": _UNKNOWN, "violence.threat": _UNKNOWN},
+    "hate_emoji": {"toxicity": 1, "hate": 1, "harassment.insult": _UNKNOWN, "violence.threat": _UNKNOWN},
+    "insult": {"toxicity": 1, "harassment.insult": 1},
+    "threat": {"toxicity": 1, "violence.threat": 1, "harassment.insult": _UNKNOWN},
+    "wish_harm": {"toxicity": 1, "harassment.insult": 1, "violence.threat": _UNKNOWN, "self_harm": 0},
+    "support": {"self_harm": 1, "toxicity": 0},
+    "profane_positive": {"platform.profanity": 1, "toxicity": 0},
+    "spam": {"integrity.spam": 1},
+    "sexual": {"sexual": 1, "toxicity": _UNKNOWN},
+    "object_abuse": {"toxicity": 0},
+}
+"""What differs from 0 in every category, by kind."""
+_SWEARING = re.compile(
+    r"\b(?:f+u+ck\w*|shit\w*|bitch\w*|ass|asshole|crap|damn|hell|scheiß\w*|verfickt\w*|fick\w*|merde|putain|nique|emmerde|mierda|put[oa]s?|joder|"
+    r"porra|caralho|merda|cazzo|vaffanculo|kut|godverdomme|kurwa|jebać|pierdol\w*|нахуй|бля|ебать|amk|siktir\w*|saale|साले|"
+    r"操|他妈|씨발|anjing|bangsat)\b"
 )
+_EMOJI_HATE = (
+    "{g} 🐀",
+    "{g} = 💩",
+    "{g} 🤮🤮",
+    "🔫 {g}",
+    "🖕 {g} 🖕",
+    "{g} 🚮🚫",
+    "{g} 🐒🐒",
+    "🔪 {g}",
+    "{g} 🐷",
+    "{g} ☠️☠️ 😂",
+)
+_EMOJI_BENIGN = ("{g} ❤️", "{g} 🥰🎉", "{g} 🔥🔥👏", "👋 {g} 😊", "{g} 💪💜", "{g} 🙏", "{g} 🎂🥳", "{g} 👍")
 
 
-def lines(seed: int, repeats: int = 3) -> list[Line]:
-    """About 2,000 lines, disguised ones among them."""
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The frames of one language and what fills them."""
+
+    code: str
+    forms: tuple[str, ...]
+    """Names of the forms of a group, in the order in which they stand in the file."""
+    words: dict[str, list[str]]
+
+
+def languages() -> list[Language]:
+    """All that are written."""
+    shared = yaml.safe_load((_FOLDER / "en.yaml").read_text())
+    found = []
+    for path in sorted(_FOLDER.glob("*.yaml")):
+        document = yaml.safe_load(path.read_text())
+        document.setdefault("sites", shared["sites"])
+        document.setdefault("hate_emoji", list(_EMOJI_HATE))
+        document.setdefault("benign_emoji", list(_EMOJI_BENIGN))
+        code = document.pop("language")
+        forms = tuple(document.pop("forms", _FORMS.get(code, ("g",))))
+        found.append(Language(code, forms, document))
+    return found
+
+
+def lines(seed: int) -> list[Line]:
+    """About 45,000 lines, disguised ones among them."""
     random_ = random.Random(seed)
-    clean = dict.fromkeys(CATEGORIES, 0)
-    made: list[Line] = []
-
-    def add(text: str, **labels: int) -> None:
-        known = {**clean, **{name.replace("__", "."): value for name, value in labels.items()}}
-        values = tuple(float(known[category]) if known[category] >= 0 else float("nan") for category in CATEGORIES)
-        made.append(Line(normalise(text).text, values, "written_here"))
-
-    for _ in range(repeats):
-        for template, goal in itertools.product(_IDIOM, _GOALS):
-            add(template.format(goal=goal))
-        for text in _CHAT:
-            add(text)
-        for template, who in itertools.product(_IDENTITY, _WHO):
-            add(template.format(who=who))
-        for text in _INSULTS:
-            for form in (text, disguised(text, random_)):
-                add(form, toxicity=1, harassment__insult=1)
-        for text in _THREATS:
-            for form in (text, f"{random_.choice(_CHAT)} {text}", disguised(text, random_)):
-                add(form, toxicity=1, violence__threat=1, harassment__insult=-1)
-        for text in _SUPPORT:
-            add(text, self_harm=1, toxicity=-1)
-        for template, site in itertools.product(_SPAM, _SITES):
-            add(template.format(site=site), integrity__spam=1)
-        for text in _SWEARS:
-            for form in (text, disguised(text, random_)):
-                add(form, platform__profanity=1, toxicity=-1)
-    return made
+    return [line for language in languages() for line in _of(language, random_)]
 
 
-def disguised(text: str, random_: random.Random) -> str:
-    """One of the ways in which people hide words."""
-    way = random_.randrange(4)
-    if way == 0:
-        return text.translate(str.maketrans("oiea", "0134"))
-    if way == 1:
-        word = random_.choice(text.split())
-        return text.replace(word, " ".join(word))
-    if way == 2:  # noqa: PLR2004 - the third way
-        return "".join(character * (4 if character in "aeiou" and random_.random() < 0.4 else 1) for character in text)  # noqa: PLR2004
-    return text.translate(str.maketrans("aeocp", "аеоср"))  # noqa: RUF001 - the look-alikes are the point
+def _of(language: Language, random_: random.Random) -> Iterator[Line]:
+    for kind, count in _COUNTS.items():
+        frames = language.words.get(kind, [])
+        if not frames:
+            continue
+        wanted = count * (_ENGLISH_SHARE if language.code == "en" else 1)
+        said: dict[str, None] = {}
+        for number in range(wanted * 2):
+            said[_decorated(_filled(frames[number % len(frames)], kind, language, random_), language, random_)] = None
+            if len(said) >= wanted:
+                break
+        for text in said:
+            yield Line(normalise(_perhaps_disguised(text, random_)).text, _labels(kind, text), f"{SOURCE}")
+
+
+def _filled(frame: str, kind: str, language: Language, random_: random.Random) -> str:
+    pool = "others" if kind == "object_abuse" else "groups"
+    forms = [form.strip() for form in random_.choice(language.words[pool]).split(" | ")]
+    values = dict(zip(language.forms, forms, strict=False))
+    values["o"] = forms[0]
+    for name, words in (("f", "foes"), ("n", "names"), ("s", "sites")):
+        values[name] = random_.choice(language.words[words])
+    return frame.format(**values)
+
+
+def _decorated(text: str, language: Language, random_: random.Random) -> str:
+    text = random_.choice(language.words["openers"]) + text + random_.choice(language.words["closers"])
+    if random_.random() < _BESIDE_CHAT:
+        beside = random_.choice(language.words["chat"])
+        text = f"{beside} {text}" if random_.random() < 0.5 else f"{text} {beside}"  # noqa: PLR2004 - before or after
+    return text
+
+
+def _perhaps_disguised(text: str, random_: random.Random) -> str:
+    return disguised(text, random_) if random_.random() < _DISGUISED else text
+
+
+def _labels(kind: str, text: str) -> tuple[float, ...]:
+    known = _KNOWN.get(kind, {})
+    labels = {category: known.get(category, 0.0) for category in CATEGORIES}
+    if kind != "profane_positive":
+        swears = _SWEARING.search(text) is not None
+        if swears or kind in ("insult", "wish_harm", "sexual"):
+            labels["platform.profanity"] = _UNKNOWN
+        if swears and labels["toxicity"] == 0:
+            labels["toxicity"] = _UNKNOWN
+    return tuple(labels[category] for category in CATEGORIES)

@@ -1,13 +1,20 @@
-"""Which lines the deep tier is asked about, and what the tiers say together. Pure."""
+"""Which lines the deep tier is asked about, and what the tiers say together. Pure; the numbers are learned."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.detection.categories import CATEGORIES
+
+_AT_HOME = frozenset(("en", "und"))
+"""Lines whose language cannot be told are mostly too short for it, and many of them are English."""
 
 
 class Deep(StrEnum):
@@ -18,38 +25,61 @@ class Deep(StrEnum):
     NEVER = "never"
 
 
-_UNSURE_FROM = np.asarray([0.5 if category == "toxicity" else 0.3 for category in CATEGORIES], dtype=np.float32)
-_UNSURE_TO = 0.98
-"""Between these the fast tier may be wrong in a way that changes a verdict. Toxicity by itself acts late (0.9 in the default
-policy): from below 0.5 the deep tier would have to be surer than 0.97 to get there."""
-_WEIGHT = 0.6
-"""Of the deep tier where both speak, in log-odds."""
-_UNREADABLE_SHARE = 0.5
-_SECOND_LOOK = np.asarray([category != "platform.profanity" for category in CATEGORIES])
-"""Swearing is a matter of words: lists and the fast tier settle it."""
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """What training found out about the tiers on lines that neither was trained on."""
 
+    second_look_from: float
+    """From this much of the fast tier's own doubt on, the deep tier is asked."""
+    unsure_from: NDArray[np.float32]
+    """[categories]: from this much on, whatever the doubt: a verdict may hang on it."""
+    elsewhere: float
+    """What the categories' bounds are multiplied by in languages other than English, which the fast tier knows less well."""
+    long_from: int
+    """Lines of so many characters are always asked about: words thin out in them, and they are rare in a chat."""
+    alone: NDArray[np.float32]
+    """[categories, 2]: slope and shift of the fast tier's log-odds where it decides alone."""
+    together: NDArray[np.float32]
+    """[categories, 3]: weights of the fast and the deep tier's log-odds, and a shift, where both speak."""
 
-def unsure(fast: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which lines need the deep tier. `fast`: [lines, categories]."""
-    between = (fast > _UNSURE_FROM) & (fast < _UNSURE_TO) & _SECOND_LOOK
-    found: NDArray[np.bool_] = between.any(axis=1)
-    return found
+    @classmethod
+    def load(cls, folder: Path) -> Cascade:
+        """Reads `folder/cascade.json`. Raises KeyError for a category that it does not name."""
+        document = json.loads((folder / "cascade.json").read_text())
+        learned = [document["categories"][category] for category in CATEGORIES]
+        return cls(
+            float(document["second_look_from"]),
+            np.asarray([one["unsure_from"] for one in learned], dtype=np.float32),
+            float(document["elsewhere"]),
+            int(document["long_from"]),
+            np.asarray([one["alone"] for one in learned], dtype=np.float32),
+            np.asarray([one["together"] for one in learned], dtype=np.float32),
+        )
 
+    def wanted(self, fast: NDArray[np.float32], languages: Sequence[str], lengths: Sequence[int]) -> NDArray[np.bool_]:
+        """Which lines need the deep tier. `fast`: [lines, heads], the last one being the second look; of each line its
+        language and how many characters it has."""
+        at_home = np.asarray([language in _AT_HOME for language in languages], dtype=bool)
+        bounds = np.where(at_home[:, None], self.unsure_from, self.unsure_from * np.float32(self.elsewhere))
+        found: NDArray[np.bool_] = (
+            (fast[:, :-1] >= bounds).any(axis=1)
+            | (fast[:, -1] >= self.second_look_from)
+            | (np.asarray(lengths) >= self.long_from)
+        )
+        return found
 
-def readable(text: str) -> bool:
-    """Whether the deep tier's vocabulary covers the text: it knows Latin script."""
-    ascii_letters = sum("a" <= character <= "z" for character in text)
-    letters = sum(map(str.isalpha, text))
-    return letters > 0 and ascii_letters >= _UNREADABLE_SHARE * letters
+    def of_fast(self, fast: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities where the fast tier decides alone. `fast`: [..., heads]; returns [..., categories]."""
+        return _expit(_logit(fast[..., :-1]) * self.alone[:, 0] + self.alone[:, 1])
 
-
-def together(fast: NDArray[np.float32], deep: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Both tiers' calibrated probabilities as one: a weighted mean of their log-odds."""
-    return _expit(_WEIGHT * _logit(deep) + (1 - _WEIGHT) * _logit(fast))
+    def of_both(self, fast: NDArray[np.float32], deep: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Probabilities where both speak: a weighted sum of their log-odds."""
+        weights = self.together
+        return _expit(_logit(fast[..., :-1]) * weights[:, 0] + _logit(deep) * weights[:, 1] + weights[:, 2])
 
 
 def _logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    clipped = np.clip(probability, 1e-5, 1 - 1e-5)
     logit: NDArray[np.float32] = np.log(clipped / (1 - clipped)).astype(np.float32)
     return logit
 

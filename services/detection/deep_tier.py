@@ -1,4 +1,4 @@
-"""The deep tier: tokenised here, inferred by Triton, many lines a call."""
+"""The deep tier: texts cut into token windows here, inferred many at a time, a text's windows put together again."""
 
 from __future__ import annotations
 
@@ -6,25 +6,16 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
-import tritonclient.grpc.aio as triton
 from moat_client.coalescer import Coalescer, Pending
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
-from tritonclient.utils import InferenceServerException
 
 from services.detection.deep_line import DeepLine
-from services.runtime.clients import CHANNEL_OPTIONS
-from services.runtime.errors import DependencyDown
+from services.detection.deep_models import DeepModel
+from services.detection.windows import Windows, padded
 from services.runtime.metrics import BatchMetrics
-
-MODEL, MODEL_VERSION = "deep_text", "1"
-_LENGTHS = (16, 32, 48)
-"""Token counts that lines are padded to: requests of equal shape join one batch in Triton, short ones stay cheap."""
-_CALL_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,7 @@ class Answer:
     """Its probabilities, and how they came about."""
 
     probabilities: NDArray[np.float32]
-    """[categories]"""
+    """[categories]: of a long text, the most that any of its windows has."""
     asked: float
     """`time.perf_counter` when the call began."""
     seconds: float
@@ -61,61 +52,66 @@ class Answer:
 
 
 class DeepTier:
-    """Asks Triton, two lists at a time: one that it works on, and the next."""
+    """Asks a model, a few lists at a time: one that it works on, and the next."""
 
-    def __init__(self, address: str, folder: Path, *, slots: int, batch: int, queue: int) -> None:
-        """`folder` holds the tokenizer."""
-        self._client = triton.InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(_LENGTHS[-1])
+    def __init__(self, model: DeepModel, windows: Windows, *, slots: int, batch: int, queue: int) -> None:
+        """At most `slots` lists of `batch` windows at a time; `queue` windows may wait."""
+        self._model = model
+        self._windows = windows
         self._coalescer: Coalescer[_Tokens, Answer] = Coalescer(
             self._send,
             slots=slots,
             max_batch=batch,
             max_queue=queue,
             observe=BatchMetrics("triton"),
-            line=DeepLine(_LENGTHS, length=lambda tokens: tokens.padded, tenant=lambda tokens: tokens.tenant),
+            line=DeepLine(windows.lengths, length=lambda tokens: tokens.padded, tenant=lambda tokens: tokens.tenant),
         )
 
     def ask(self, question: Question, *, deadline: float | None) -> asyncio.Future[Answer]:
         """The future of its answer, which fails as a coalescer's do, or with DependencyDown. Raises QueueFull."""
-        ids = self._tokenizer.encode(question.text).ids
-        padded = next(length for length in _LENGTHS if len(ids) <= length)
-        return self._coalescer.submit(_Tokens(ids, padded, question.traceparent, question.tenant), deadline=deadline)
+        (windows,) = self._windows.of([question.text])
+        futures = [self._submit(ids, question, deadline) for ids in windows]
+        return futures[0] if len(futures) == 1 else _gathered(futures)
 
     async def close(self) -> None:
         """Ends the connection."""
-        await self._client.close()
+        await self._model.close()
+
+    def _submit(self, ids: list[int], question: Question, deadline: float | None) -> asyncio.Future[Answer]:
+        tokens = _Tokens(ids, self._windows.length(ids), question.traceparent, question.tenant)
+        return self._coalescer.submit(tokens, deadline=deadline)
 
     async def _send(self, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
-        ids = np.zeros((len(batch), batch[0].item.padded), dtype=np.int64)
-        for row, pending in enumerate(batch):
-            ids[row, : len(pending.item.ids)] = pending.item.ids
-        inputs = []
-        for name, values in (("input_ids", ids), ("attention_mask", (ids != 0).astype(np.int64))):
-            inputs.append(triton.InferInput(name, list(values.shape), "INT64"))
-            inputs[-1].set_data_from_numpy(values)
         trace_id, span_id = _trace_of(batch[0].item.traceparent)
         asked = time.perf_counter()
-        try:
-            result = await self._client.infer(
-                MODEL,
-                inputs,
-                model_version=MODEL_VERSION,
-                client_timeout=_CALL_SECONDS,
-                headers={"traceparent": f"00-{trace_id.hex()}-{span_id.hex()}-01"},
-            )
-        except InferenceServerException as error:
-            message = "the deep tier cannot be reached"
-            raise DependencyDown(message, metadata={"peer": "triton"}) from error
+        ids = padded([pending.item.ids for pending in batch], batch[0].item.padded)
+        rows = await self._model.run(ids, f"00-{trace_id.hex()}-{span_id.hex()}-01")
         seconds = time.perf_counter() - asked
-        rows = result.as_numpy("probabilities")
-        if rows is None or rows.shape[0] != len(batch):
-            message = "the deep tier answered without scores"
-            raise DependencyDown(message, metadata={"peer": "triton"})
         for pending, row in zip(batch, rows, strict=True):
             pending.resolve(Answer(row, asked, seconds, len(batch), trace_id, span_id))
+
+
+def _gathered(futures: Sequence[asyncio.Future[Answer]]) -> asyncio.Future[Answer]:
+    """Answered when all are, by the most that any says; failed as soon as one is."""
+    whole: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    left = len(futures)
+
+    def note(one: asyncio.Future[Answer]) -> None:
+        nonlocal left
+        left -= 1
+        error = None if one.cancelled() else one.exception()
+        if whole.done():
+            return
+        if error is not None:
+            whole.set_exception(error)
+        elif not left:
+            answers = [future.result() for future in futures]
+            most = np.stack([answer.probabilities for answer in answers]).max(axis=0)
+            whole.set_result(replace(answers[-1], probabilities=most))
+
+    for future in futures:
+        future.add_done_callback(note)
+    return whole
 
 
 def _trace_of(traceparent: str) -> tuple[bytes, bytes]:

@@ -1,4 +1,5 @@
-"""The fast tier: one calibrated logistic head a category over hashed character n-grams; any script."""
+"""The fast tier: one logistic head a category over hashed character n-grams, in any script, and one head more that says how
+likely the deep tier is to see a line otherwise."""
 
 from __future__ import annotations
 
@@ -21,31 +22,39 @@ class FastTier:
 
     version: str
     weights: NDArray[np.int8]
-    """[buckets, categories]"""
+    """[buckets, heads]: the categories, then the second look."""
     step: NDArray[np.float32]
     bias: NDArray[np.float32]
     calibration: NDArray[np.float32]
-    """[categories, 2]: slope and shift of the logit."""
+    """[heads, 2]: slope and shift of the logit."""
 
     @classmethod
     def load(cls, folder: Path) -> FastTier:
-        """Reads `folder/weights.npz`; the version is the file's digest."""
-        path = folder / "weights.npz"
-        with np.load(path) as found:
+        """Reads `folder/weights.npz`; the version is the digest of what lies in the folder, the cascade's numbers included."""
+        digest = hashlib.sha256()
+        for name in ("weights.npz", "cascade.json"):
+            path = folder / name
+            digest.update(path.read_bytes() if path.exists() else b"")
+        with np.load(folder / "weights.npz") as found:
             return cls(
-                f"{folder.name}-{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}",
+                f"{folder.name}-{digest.hexdigest()[:12]}",
                 found["weights"], found["step"], found["bias"], found["calibration"],
             )  # fmt: skip
 
+    @property
+    def bits(self) -> int:
+        """Of a bucket's number."""
+        return len(self.weights).bit_length() - 1
+
     def probabilities(self, lines: Sequence[str]) -> NDArray[np.float32]:
-        """[lines, categories]; each line's do not depend on its neighbours."""
+        """[lines, heads]; each line's do not depend on its neighbours."""
         logits = self.logits(lines) * self.calibration[:, 0] + self.calibration[:, 1]
         found: NDArray[np.float32] = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
         return found
 
     def logits(self, lines: Sequence[str]) -> NDArray[np.float32]:
         """Before calibration."""
-        found = grams(lines)
+        found = grams(lines, self.bits)
         counts = np.diff(found.starts, append=len(found.buckets)).astype(np.float32)
         # Whole numbers add up the same in any order: a line alone and in a batch score bit for bit alike.
         sums = np.add.reduceat(self.weights[found.buckets].astype(np.int32), found.starts, axis=0)
@@ -54,7 +63,7 @@ class FastTier:
 
     def span(self, line: str, category: int) -> tuple[int, int] | None:
         """The range of the line that speaks most for a category: the words around its heaviest n-grams."""
-        found = grams([line])
+        found = grams([line], self.bits)
         pull = _pull(found, self.weights[found.buckets, category], len(line))
         if pull.size == 0 or pull.max() <= 0:
             return None

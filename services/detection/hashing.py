@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-BUCKET_BITS = 18
+BUCKET_BITS = 20
+"""Of weights that are trained now; what is served says how many it has."""
 SIZES = (1, 2, 3, 4, 5)
 """Lengths of the n-grams. A space stands on both sides of a line, so that short words are whole n-grams too."""
 MAX_CHARACTERS = 1000
 """What a line says it says early; work per line is bounded."""
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xD6E8FEB86659FD93)
-_SHIFT = np.uint64(64 - BUCKET_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ class Grams:
     """How many characters each n-gram has."""
 
 
-def grams(lines: Sequence[str]) -> Grams:
-    """N-grams of normalised lines. Every line has at least two."""
+def grams(lines: Sequence[str], bits: int = BUCKET_BITS) -> Grams:
+    """N-grams of normalised lines, in 2 ** bits buckets. Every line has at least two."""
+    shift = np.uint64(64 - bits)
     padded = [f" {line[:MAX_CHARACTERS]} " for line in lines]
     lengths = np.fromiter((len(line) for line in padded), dtype=np.int64, count=len(padded))
     joined = "".join(padded).encode("utf-32-le", "surrogatepass")
@@ -58,7 +59,7 @@ def grams(lines: Sequence[str]) -> Grams:
         inside = np.flatnonzero(left[:reach] >= size)
         mixed = (hashes[inside] + np.uint64(size)) * _MIX
         mixed ^= mixed >> np.uint64(32)
-        buckets.append(((mixed * _MULTIPLIER) >> _SHIFT).astype(np.int64))
+        buckets.append(((mixed * _MULTIPLIER) >> shift).astype(np.int64))
         owners.append(line_of[inside])
         begins.append(inside - first[line_of[inside]])
         sizes.append(np.full(len(inside), size, dtype=np.int64))

@@ -15,10 +15,10 @@ from moat_client.coalescer import DeadlinePassed, QueueFull
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
-from services.detection import cascade
-from services.detection.cascade import Deep
+from services.detection.cascade import Cascade, Deep
 from services.detection.categories import CATEGORIES
-from services.detection.deep_tier import MODEL, MODEL_VERSION, Answer, DeepTier, Question
+from services.detection.deep_models import MODEL, MODEL_VERSION
+from services.detection.deep_tier import Answer, DeepTier, Question
 from services.detection.fast_tier import FastTier
 from services.detection.language import Language, Languages
 from services.detection.normalise import VERSION as NORMALISER
@@ -56,12 +56,15 @@ class Scored:
 
 
 class Scorer:
-    """The cascade."""
+    """The tiers, and what holds them together."""
 
-    def __init__(self, terms: Terms, fast: FastTier, deep: DeepTier, languages: Languages, *, when: Deep) -> None:
+    def __init__(
+        self, terms: Terms, fast: FastTier, deep: DeepTier, cascade: Cascade, languages: Languages, *, when: Deep
+    ) -> None:
         """`when` the deep tier is asked."""
         self._terms = terms
         self._fast = fast
+        self._cascade = cascade
         self._deep = deep
         self._languages = languages
         self._when = when
@@ -71,16 +74,17 @@ class Scorer:
         clock = _Clock(len(lines))
         for line in lines:
             line.normalised = normalise(line.text)
-            line.hits = self._terms.find(line.normalised.text)
+            line.hits = self._terms.find(line.normalised.text, line.tenant)
             line.language = self._languages.of(line.normalised.text)
         clock.lap("normalise")
         fast = self._fast.probabilities([line.normalised.text for line in lines])
         clock.lap("fast_tier")
+        alone = self._cascade.of_fast(fast)
         asked = self._ask(lines, fast)
         DEEP_SHARE.labels("yes").inc(len(asked))
         DEEP_SHARE.labels("no").inc(len(lines) - len(asked))
         settled = [
-            Scored(index, self._signals(line, fast[index], "decided"), list(clock.stages))
+            Scored(index, self._signals(line, alone[index], "decided"), list(clock.stages))
             for index, line in enumerate(lines)
             if index not in asked
         ]
@@ -92,12 +96,14 @@ class Scorer:
     def _ask(self, lines: Sequence[Line], fast: NDArray[np.float32]) -> dict[int, asyncio.Future[Answer]]:
         if self._when is Deep.NEVER:
             return {}
-        wanted = np.ones(len(lines), dtype=bool) if self._when is Deep.ALWAYS else cascade.unsure(fast)
+        if self._when is Deep.ALWAYS:
+            wanted = np.ones(len(lines), dtype=bool)
+        else:
+            languages = [line.language.code for line in lines]
+            wanted = self._cascade.wanted(fast, languages, [len(line.normalised.text) for line in lines])
         asked: dict[int, asyncio.Future[Answer]] = {}
         for index in map(int, np.flatnonzero(wanted)):
             line = lines[index]
-            if self._when is Deep.AUTO and not cascade.readable(line.normalised.text):
-                continue
             try:
                 question = Question(line.normalised.text, line.traceparent, line.tenant)
                 asked[index] = self._deep.ask(question, deadline=line.deadline)
@@ -122,13 +128,13 @@ class Scorer:
                 continue
             missed = "out_of_time" if isinstance(error, DeadlinePassed | OutOfTime) else "unavailable"
             log.info("deep_tier_missed", reason=missed, error=type(error).__name__)
-            signals = self._signals(lines[index], fast[index], missed)
+            signals = self._signals(lines[index], self._cascade.of_fast(fast[index]), missed)
             signals.degraded.append("deep_tier")
             scored.append(Scored(index, signals, list(clock.stages)))
         if answered:
             reason = "forced" if self._when is Deep.ALWAYS else "uncertain"
             answers = [asked[index].result() for index in answered]
-            both = cascade.together(fast[answered], np.stack([answer.probabilities for answer in answers]))
+            both = self._cascade.of_both(fast[answered], np.stack([answer.probabilities for answer in answers]))
             for index, answer, scores in zip(answered, answers, both, strict=True):
                 signals = self._signals(lines[index], scores, reason)
                 scored.append(Scored(index, signals, [*clock.stages, clock.deep_stage(answer)]))

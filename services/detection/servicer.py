@@ -10,8 +10,9 @@ from typing import Any
 import grpc
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
+from services.detection.exact_cache import CachingScorer
 from services.detection.images.scorer import ImageScorer, Picture
-from services.detection.scorer import Line, Scored, Scorer
+from services.detection.scorer import Line, Scored
 from services.runtime import validation
 from services.runtime.background import end_tasks
 from services.runtime.errors import MoatError, NotSupported
@@ -22,8 +23,8 @@ from services.runtime.timing import Stopwatch, seconds_left
 class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
     """Scores lists that mix tenants."""
 
-    def __init__(self, scorer: Scorer, images: ImageScorer) -> None:
-        """The cascade for lines, and what there is for pictures."""
+    def __init__(self, scorer: CachingScorer, images: ImageScorer) -> None:
+        """The cascade for lines, with what it has said before, and what there is for pictures."""
         self._scorer = scorer
         self._images = images
 

@@ -22,8 +22,8 @@ class DetectionSettings(ServiceSettings):
     """When the deep tier is asked: where it can change the verdict, always, or never."""
     lists: Path = _ROOT / "config" / "lists"
     """The folder of term lists."""
-    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "1"
-    """The fast tier's weights."""
+    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "2"
+    """The fast tier's weights, and the cascade's numbers that were learned with them."""
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
     """The deep tier's tokenizer is here; the model itself is Triton's."""
     deep_slots: int = Field(default=2, ge=1)
@@ -32,6 +32,12 @@ class DetectionSettings(ServiceSettings):
     """Lines a call; the model's own bound is 32."""
     deep_queue: int = Field(default=512, ge=1)
     """Lines that may wait for the deep tier; more do without."""
+    cache_entries: int = Field(default=65_536, ge=0)
+    """Texts whose signals are at hand, of all tenants; about 1 KB each. 0 scores every line anew."""
+    cache_tenant_entries: int = Field(default=8192, ge=1)
+    """The same of one tenant."""
+    cache_seconds: float = Field(default=300.0, gt=0)
+    """How long a text's signals are good."""
 
     banks: Path = _ROOT / "config" / "banks"
     """A folder of hash banks; those in `banks` of the service's own state folder, where `moat banks` puts them, count too."""

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
+from services.detection.cascade import Cascade
+from services.detection.deep_models import DeepModel, InProcessModel, TritonModel
 from services.detection.deep_tier import DeepTier
+from services.detection.exact_cache import CachingScorer, ExactCache
 from services.detection.fast_tier import FastTier
 from services.detection.images.banks.banks import Banks
 from services.detection.images.banks.live import LiveBanks
@@ -21,10 +24,13 @@ from services.detection.scorer import Scorer
 from services.detection.servicer import DetectionServicer
 from services.detection.settings import DetectionSettings
 from services.detection.terms import Terms
+from services.detection.windows import Windows
 from services.runtime.background import end_tasks
 from services.runtime.process import server_settings
 from services.runtime.server import Served, Server
 from services.runtime.topology import Topology
+
+_ANY_NUMBER = 1 << 20
 
 
 def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
@@ -40,16 +46,7 @@ def check(topology: Topology, settings: DetectionSettings) -> None:
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
     """Runs until SIGTERM."""
     triton = f"{topology.triton.host}:{topology.triton.grpc}"
-    deep = DeepTier(
-        triton,
-        settings.deep_text,
-        slots=settings.deep_slots,
-        batch=settings.deep_batch,
-        queue=settings.deep_queue,
-    )
-    scorer = Scorer(
-        Terms.load(settings.lists), FastTier.load(settings.fast_text), deep, Languages(), when=settings.deep
-    )
+    deep = _deep(TritonModel(triton), settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
     banks = LiveBanks(bank_folders(topology, settings))
     cache = JudgementCache(
@@ -57,7 +54,9 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
         owners=settings.image_cache_tenants,
         seconds=settings.image_cache_seconds,
     )
-    servicer = DetectionServicer(scorer, ImageScorer(decoder, model, banks, cache))
+    servicer = DetectionServicer(
+        CachingScorer(_scorer(deep, settings), _cache(settings)), ImageScorer(decoder, model, banks, cache)
+    )
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
@@ -79,4 +78,39 @@ def _decoder(settings: DetectionSettings) -> Decoder:
         cpu_seconds=settings.image_cpu_seconds,
         most_pixels=settings.image_pixels,
         most_bytes=settings.image_memory,
+    )
+
+
+def scorer_in_process(settings: DetectionSettings, *, threads: int = 1) -> Scorer:
+    """The same cascade without a mesh: the deep model runs here. For tools; needs a running event loop to be used."""
+    model = InProcessModel(settings.deep_text, threads=threads)
+    return _scorer(_deep(model, settings, queue=_ANY_NUMBER), settings)
+
+
+def _deep(model: DeepModel, settings: DetectionSettings, *, queue: int = 0) -> DeepTier:
+    return DeepTier(
+        model,
+        Windows(settings.deep_text),
+        slots=settings.deep_slots,
+        batch=settings.deep_batch,
+        queue=queue or settings.deep_queue,
+    )
+
+
+def _cache(settings: DetectionSettings) -> ExactCache:
+    return ExactCache(
+        entries=settings.cache_entries,
+        tenant_entries=settings.cache_tenant_entries,
+        seconds=settings.cache_seconds,
+    )
+
+
+def _scorer(deep: DeepTier, settings: DetectionSettings) -> Scorer:
+    return Scorer(
+        Terms.load(settings.lists),
+        FastTier.load(settings.fast_text),
+        deep,
+        Cascade.load(settings.fast_text),
+        Languages(),
+        when=settings.deep,
     )

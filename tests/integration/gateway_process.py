@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +20,7 @@ class ProcessMesh(FakeMesh):
     """`start_gateway` and `stop_gateway` start and stop a process; `kill_gateway` is what it says."""
 
     async def start_gateway(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = self.free_port()
         topology = self.topology(gateway_port=self._port, settings=self.settings)
         path = self.state / "topology.json"
         path.write_text(topology.model_dump_json())

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from services.runtime.topology import Topology
+from tests.support.families import in_family
 from tools.launcher.control import Mesh
 from tools.launcher.resolve import read_source
 from tools.launcher.status import State
@@ -18,11 +19,6 @@ from tools.launcher.triton_health import TritonHealth
 
 MOST_MEGABYTES = 2500
 PROCESSES = sorted(read_source()["processes"])
-
-
-def family(mesh: Mesh) -> list[psutil.Process]:
-    supervisor = psutil.Process(mesh.supervisor())
-    return [supervisor, *supervisor.children(recursive=True)]
 
 
 def wait_until_well(mesh: Mesh, name: str, *, other_than: int, seconds: float = 30) -> None:
@@ -55,9 +51,8 @@ def test_nothing_listens_to_the_outside(mesh: Mesh) -> None:
     listening = [
         # gRPC's sockets understand both families and show loopback as ::ffff:127.0.0.1.
         connection.laddr.ip.removeprefix("::ffff:")
-        for process in family(mesh)
-        if process.status() != psutil.STATUS_ZOMBIE
-        for connection in process.net_connections()
+        for connections in in_family(mesh.supervisor(), psutil.Process.net_connections)
+        for connection in connections
         if connection.status == psutil.CONN_LISTEN
     ]
     assert len(listening) >= 20
@@ -65,7 +60,7 @@ def test_nothing_listens_to_the_outside(mesh: Mesh) -> None:
 
 
 def test_it_fits_into_its_memory(mesh: Mesh) -> None:
-    used = sum(process.memory_full_info().pss for process in family(mesh) if process.status() != psutil.STATUS_ZOMBIE)
+    used = sum(in_family(mesh.supervisor(), lambda process: process.memory_full_info().pss))
     assert used / 1e6 < MOST_MEGABYTES
 
 
@@ -80,24 +75,21 @@ def test_a_killed_process_is_back_and_well_without_a_hand(mesh: Mesh, name: str)
 def test_a_process_ends_by_itself_when_it_is_asked_to(mesh: Mesh, name: str) -> None:
     process = psutil.Process(pid_of(mesh, name))
     process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + 12
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"{name} does not end at SIGTERM"
-        time.sleep(0.02)
+    process.wait(12)
     wait_until_well(mesh, name, other_than=process.pid)
+
+
+def stubs(triton: int) -> list[psutil.Process]:
+    return [one for one, parent in in_family(triton, lambda one: (one, one.ppid())) if parent == triton]
 
 
 def test_a_dead_model_process_is_replaced(mesh: Mesh) -> None:
     """Triton itself would fail every request to the model from then on, and go on calling it ready."""
     triton = psutil.Process(pid_of(mesh, "triton"))
-
-    def stubs() -> list[int]:
-        return [child.pid for child in triton.children() if child.status() != psutil.STATUS_ZOMBIE]
-
-    before = stubs()
-    os.kill(before[0], signal.SIGKILL)
+    before = stubs(triton.pid)
+    before[0].kill()
     deadline = time.monotonic() + 20
-    while before[0] in stubs() or len(stubs()) != len(before):
+    while before[0] in stubs(triton.pid) or len(stubs(triton.pid)) != len(before):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     topology = Topology.load(mesh.home.topology)

@@ -107,8 +107,8 @@ async def test_another_tenant_sees_nothing(mesh: Mesh, moat: Moat) -> None:
 async def test_decisions_are_listed_by_filter_and_page(moat: Moat) -> None:
     user = someone()
     made = [await moat.moderate(f"line number {number}", user_id=user) for number in range(3)]
-    await moat.get_decision(made[-1].decision_id)
-    await asyncio.sleep(0.3)
+    for decision in made:
+        await moat.get_decision(decision.decision_id)
     first = await moat.list_decisions(f'user_id = "{user}" AND outcome = "ALLOW"', page_size=2)
     rest = await moat.list_decisions(
         f'user_id = "{user}" AND outcome = "ALLOW"', page_size=2, page_token=first.next_page_token

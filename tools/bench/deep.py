@@ -14,6 +14,7 @@ import tritonclient.grpc.aio as triton
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from services.detection.deep_models import MODEL_VERSION
 from services.runtime import topology
 from tools.bench.load import closed_loop
 from tools.bench.stats import Result, summarise
@@ -53,7 +54,7 @@ def direct(seconds: float) -> tuple[Result, int]:
         np.save(file.name, _tokens())
         python = ENVIRONMENTS / "triton" / "bin" / "python"
         arguments = [
-            str(_MODEL / "1" / "model.onnx"),
+            str(_MODEL / MODEL_VERSION / "model.onnx"),
             file.name,
             str(seconds),
             json.dumps(_BATCHES),

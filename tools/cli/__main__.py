@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from tools.cli import banks, decision, mesh, moderate
+from tools.cli import banks, check, decision, mesh, moderate, score
 from tools.cli.failure import Failure
 
-_PARTS = (mesh, moderate, decision, banks)
+_PARTS = (mesh, moderate, decision, score, banks, check)
 """Modules with `register(commands)`, in the order in which help lists them."""
 
 
@@ -20,12 +21,18 @@ def main() -> int:
         part.register(commands)
     arguments = parser.parse_args()
     try:
-        return int(arguments.run(arguments))
-    except Failure as failure:
+        code = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough. Python would say so again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (Failure, OSError) as failure:
         sys.stderr.write(f"moat: {failure}\n")
         return 1
     except KeyboardInterrupt:
         return 130
+    return code
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
 from moat_client import MoatError
 
-from tools.cli.failure import Failure
-from tools.cli.session import local_topology, open_client
+from tools.cli.session import explained, local_topology, open_client, running_topology
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
@@ -35,7 +34,7 @@ def _decision(arguments: argparse.Namespace) -> int:
     try:
         found = asyncio.run(_get(arguments))
     except MoatError as error:
-        raise Failure(f"{error.reason}: {error.message}") from None
+        raise explained(error) from None
     if arguments.json:
         sys.stdout.write(MessageToJson(found, preserving_proto_field_name=True) + "\n")
         return 0
@@ -49,7 +48,7 @@ def _decision(arguments: argparse.Namespace) -> int:
 
 
 async def _get(arguments: argparse.Namespace) -> audit_service_pb2.GetDecisionResponse:
-    async with open_client(local_topology(), tenant=arguments.tenant, roles=("auditor",)) as moat:
+    async with open_client(running_topology(), tenant=arguments.tenant, roles=("auditor",)) as moat:
         return await moat.get_decision(arguments.id, include_content=arguments.content)
 
 

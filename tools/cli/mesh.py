@@ -32,9 +32,16 @@ def register(commands: Commands) -> None:
     commands.add_parser("status", help="how each process is; 0 if all are well").set_defaults(run=_status)
     logs = commands.add_parser("logs", help="the end of the logs")
     logs.add_argument("names", nargs="*", metavar="NAME", help="whose; everybody's if none is named")
-    logs.add_argument("-n", "--lines", type=int, default=20)
+    logs.add_argument("-n", "--lines", type=_count, default=20)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
     logs.set_defaults(run=_logs)
+
+
+def _count(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of lines")
+    return number
 
 
 def _up(arguments: argparse.Namespace) -> int:
@@ -69,7 +76,7 @@ def _status(_: argparse.Namespace) -> int:
     mesh = Mesh(Home.default())
     status = mesh.status()
     if status is None or not mesh.supervisor():
-        raise Failure("down")
+        raise Failure("the mesh is down; start it with `make up`")
     for name, one in status.programs.items():
         restarts = f"restarted {one.starts - 1} times" if one.starts > 1 else ""
         problem = one.problem.partition("\n")[0]
@@ -83,7 +90,10 @@ def _logs(arguments: argparse.Namespace) -> int:
     files = [home.log(name) for name in arguments.names] or sorted(home.logs.glob("*.log"))
     missing = [path.stem for path in files if not path.exists()]
     if missing or not files:
-        raise Failure(f"no log of {', '.join(missing) or 'any process'} in {home.logs}")
+        there = (
+            ", ".join(sorted(path.stem for path in home.logs.glob("*.log"))) or "none; start the mesh with `make up`"
+        )
+        raise Failure(f"no log of {', '.join(missing) or 'any process'} in {home.logs}; there is {there}")
     for path in files:
         sys.stdout.write(f"{path.stem}\n{tail(path, arguments.lines)}")
     if arguments.follow:

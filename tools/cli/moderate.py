@@ -7,13 +7,14 @@ import asyncio
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moat_client import Decision, Moat, MoatError
 
 from tools.cli.failure import Failure
-from tools.cli.session import local_topology, open_client
+from tools.cli.session import explained, local_topology, open_client, running_topology
 from tools.demo.play import Played, play, read_lines, summary
 from tools.launcher.tokens import mint
 
@@ -32,7 +33,7 @@ def register(commands: Commands) -> None:
     one.add_argument("--channel", default="")
     one.add_argument("--tenant", default="demo")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
-    one.set_defaults(run=_moderate)
+    one.set_defaults(run=partial(_moderate, one))
     many = commands.add_parser("replay", help="decide a file of lines: {user, channel, text, to?}")
     many.add_argument("file", type=Path)
     many.add_argument("--tenant", default="demo")
@@ -53,14 +54,14 @@ def describe(decision: Decision) -> str:
     return " ".join(parts)
 
 
-def _moderate(arguments: argparse.Namespace) -> int:
+def _moderate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     if not arguments.text and not arguments.image:
-        raise Failure("say what to decide: lines of text, or --image FILE")
+        parser.error("say what to decide: lines of text, or --image FILE")
     return asyncio.run(_moderate_all(arguments))
 
 
 async def _moderate_all(arguments: argparse.Namespace) -> int:
-    async with open_client(local_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
+    async with open_client(running_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
         for content in (*arguments.text, *map(_read, arguments.image)):
             decision = await _ask(moat, content, arguments)
             if arguments.json:
@@ -87,7 +88,7 @@ async def _ask(moat: Moat, content: str | bytes, arguments: argparse.Namespace) 
             return await moat.moderate_image(content, **who)
         return await moat.moderate(content, **who)
     except MoatError as error:
-        raise Failure(f"{error.reason}: {error.message}") from None
+        raise explained(error) from None
 
 
 def _replay(arguments: argparse.Namespace) -> int:
@@ -101,7 +102,7 @@ def _replay(arguments: argparse.Namespace) -> int:
 
 
 async def _replay_all(lines: list[dict[str, object]], tenant: str) -> list[Played]:
-    async with open_client(local_topology(), tenant=tenant, roles=_ASKING) as moat:
+    async with open_client(running_topology(), tenant=tenant, roles=_ASKING) as moat:
         return await play(moat, lines, tell=sys.stdout.write)
 
 

@@ -14,14 +14,14 @@ from moat_client import Decision, Moat, MoatError
 
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
-from tools.cli.session import local_topology, open_client
+from tools.cli.session import open_client, running_topology
 from tools.demo.pictures import show
 from tools.demo.play import Played, play, read_lines, summary
 from tools.launcher.home import ROOT
 
 _CONVERSATION = ROOT / "samples" / "conversation.jsonl"
 _EXPECTED_OUTCOMES = {"ALLOW", "MASK", "HOLD", "DROP"}
-_EXPECTED_SERVICES = {"edge", "gateway", "detection", "context", "routing", "audit", "triton"}
+_EXPECTED_SERVICES = {"client", "edge", "gateway", "detection", "context", "routing", "audit", "triton"}
 _TRACE_SECONDS = 30.0
 _PAUSE = 0.04
 """Seconds between lines: as busy as a large channel, and still to be read."""
@@ -30,7 +30,7 @@ _PAUSE = 0.04
 def main() -> int:
     """Returns the exit code: 0 only if every check holds."""
     try:
-        topology = local_topology()
+        topology = running_topology()
         problems = asyncio.run(_run(topology))
     except Failure as failure:
         problems = [str(failure)]
@@ -79,7 +79,7 @@ async def _check_records(moat: Moat, played: Sequence[Played]) -> list[str]:
 
 
 async def _traced(page: str, decisions: Sequence[Decision]) -> str | None:
-    """A decision whose trace reaches from the edge to Triton. Spans arrive within seconds, in batches."""
+    """A decision whose trace reaches from this client to Triton. Spans arrive within seconds, in batches."""
     deadline = time.monotonic() + _TRACE_SECONDS
     while time.monotonic() < deadline:
         for decision in decisions:

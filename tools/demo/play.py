@@ -31,7 +31,11 @@ class Played:
 def read_lines(path: Path) -> list[Line]:
     """Raises OSError, or ValueError that names the line."""
     lines: list[Line] = []
-    for number, row in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        rows = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8: {error}") from None
+    for number, row in enumerate(rows, start=1):
         if not row.strip():
             continue
         try:

@@ -28,6 +28,10 @@ class Ports:
 
     def __exit__(self, *_: object) -> None:
         """Gives up all claims."""
+        self.close()
+
+    def close(self) -> None:
+        """Gives up all claims."""
         for claim in self._claims:
             claim.close()
 

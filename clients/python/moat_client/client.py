@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import grpc
 from google.protobuf import duration_pb2
@@ -20,12 +19,18 @@ from moat.enforcement.v1 import enforcement_service_pb2, enforcement_service_pb2
 from moat.mesh.v1 import content_pb2
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
-from moat_client.errors import MoatError, from_rpc, from_status, invalid
+from moat_client.errors import MoatError, closed, from_rpc, from_status, invalid
 from moat_client.stream import ModerationStream
+from moat_client.tracing import Tracing
 from moat_client.types import Decision, Outage, decision_of
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 MAX_CHARACTERS = 10_000
 MAX_IMAGE_BYTES = 4 * 1024 * 1024
+_TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 - a reason
+_NOT_UNICODE = "has a lone surrogate; send valid Unicode"
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     # In spite of its name this is how long one attempt may take.
@@ -36,8 +41,9 @@ _OPTIONS = [
 ]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
 
+Item = moderation_pb2.ModerationItem
 TokenSource = str | Path | Callable[[], str]
-OnOutage = Outage | str | Callable[[moderation_pb2.ModerationItem, MoatError], Decision]
+OnOutage = Outage | str | Callable[[Item, MoatError], Decision]
 
 AnswerT = TypeVar("AnswerT")
 
@@ -57,10 +63,12 @@ class Moat:
         frames: int = 4,
         max_frame: int = 64,
         transport: str = "stream",
+        tracer_provider: TracerProvider | None = None,
     ) -> None:
         """`token`: the token itself, a file that holds it, or a function; files and functions are asked again for every
         stream. `on_outage`: what to do when the mesh cannot be asked within the deadline. `timeout` in seconds, for items
         that name none. `streams` long calls carry `frames` lists each at a time. `transport` "unary" makes a call an item.
+        `tracer_provider`: whose spans the decisions' traces begin with; OpenTelemetry's global one if None, if there is any.
         """
         self._token = token
         self._on_outage = Outage(on_outage) if isinstance(on_outage, str) else on_outage
@@ -74,6 +82,8 @@ class Moat:
         self._lanes = [Coalescer(stream.send, slots=frames, max_batch=max_frame) for stream in self._streams]
         self._unary = transport == "unary"
         self._next = 0
+        self._tracing = Tracing(tracer_provider)
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Connects on first use."""
@@ -84,9 +94,12 @@ class Moat:
         await self.close()
 
     async def close(self) -> None:
-        """Ends streams and connection."""
+        """Ends streams and connection. What is not answered yet fails with reason CLIENT_CLOSED."""
+        self._closed = True
         for stream in self._streams:
             await stream.close()
+        for lane in self._lanes:
+            await lane.drain()
         await self._channel.close(None)
 
     async def moderate(
@@ -104,14 +117,14 @@ class Moat:
     ) -> Decision:
         """Decides one line. Raises MoatError, unless `on_outage` says otherwise for an outage."""
         _check(text)
-        item = moderation_pb2.ModerationItem(
+        item = _new_item(
             request_id=request_id or str(uuid.uuid4()),
             user_id=user_id,
             channel_id=channel_id,
             target_user_ids=target_user_ids,
             surface=surface,
             content=content_pb2.Content(text=content_pb2.TextContent(text=text)),
-            traceparent=traceparent or _new_traceparent(),
+            traceparent=traceparent or "",
             do_not_store=do_not_store,
         )
         return await self._moderate(item, timeout)
@@ -135,19 +148,19 @@ class Moat:
             raise invalid("content.image.data", "must be at least 1 byte")
         if len(data) > MAX_IMAGE_BYTES:
             raise invalid("content.image.data", f"must be at most {MAX_IMAGE_BYTES} bytes; send a smaller copy")
-        item = moderation_pb2.ModerationItem(
+        item = _new_item(
             request_id=request_id or str(uuid.uuid4()),
             user_id=user_id,
             channel_id=channel_id,
             target_user_ids=target_user_ids,
             surface=surface,
             content=content_pb2.Content(image=content_pb2.ImageContent(data=data)),
-            traceparent=traceparent or _new_traceparent(),
+            traceparent=traceparent or "",
             do_not_store=do_not_store,
         )
         return await self._moderate(item, timeout)
 
-    async def moderate_many(self, items: Sequence[moderation_pb2.ModerationItem]) -> list[Decision | MoatError]:
+    async def moderate_many(self, items: Sequence[Item]) -> list[Decision | MoatError]:
         """Decides a list in one call; each item has its own answer."""
         request = moderation_service_pb2.BatchModerateRequest(items=items)
         response = await self._call(self._moderation.BatchModerate, request)
@@ -194,18 +207,22 @@ class Moat:
         request = audit_service_pb2.ListDecisionsRequest(filter=filter_, page_size=page_size, page_token=page_token)
         return await self._call(self._audit.ListDecisions, request)
 
-    async def _moderate(self, item: moderation_pb2.ModerationItem, timeout: float | None) -> Decision:  # noqa: ASYNC109 - see above
-        seconds = self._timeout if timeout is None else timeout
-        try:
-            return decision_of(await self._decide(item, time.monotonic() + seconds))
-        except MoatError as error:
-            if not error.is_outage:
-                raise
-            return self._in_outage(item, error)
+    async def _moderate(self, item: Item, timeout: float | None) -> Decision:  # noqa: ASYNC109 - see above
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        with self._tracing.begin(item) as traced:
+            try:
+                decision = decision_of(await self._decide(item, deadline))
+            except MoatError as error:
+                if not error.is_outage:
+                    raise
+                decision = self._in_outage(item, error)
+            traced.decided(decision)
+        return decision
 
-    async def _decide(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+    async def _decide(self, item: Item, deadline: float) -> moderation_pb2.Decision:
         """Asks, and asks again while the mesh is away and there is time: by the same request id, that is safe."""
         pause = _FIRST_PAUSE
+        expired = False
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
@@ -218,12 +235,18 @@ class Moat:
             except TimeoutError:
                 continue
             except MoatError as error:
-                if error.code is not grpc.StatusCode.UNAVAILABLE or deadline - time.monotonic() <= pause:
+                # A stream that has outlived its token reads no more; the next one is opened with a token of its own.
+                outlived = error.reason == _TOKEN_EXPIRED and not expired
+                expired |= outlived
+                again = outlived or error.code is grpc.StatusCode.UNAVAILABLE
+                if not again or deadline - time.monotonic() <= pause:
                     raise
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _ask(self, item: moderation_pb2.ModerationItem, deadline: float) -> moderation_pb2.Decision:
+    async def _ask(self, item: Item, deadline: float) -> moderation_pb2.Decision:
+        if self._closed:
+            raise closed()
         if self._unary or item.content.HasField("image"):
             request = moderation_service_pb2.ModerateRequest(item=item)
             return (await self._call(self._moderation.Moderate, request, deadline - time.monotonic())).decision
@@ -249,15 +272,27 @@ class Moat:
             return await method(request, metadata=metadata, timeout=timeout or self._timeout)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
+        except grpc.aio.UsageError:
+            raise closed() from None
+        except asyncio.CancelledError:
+            # So end the calls of a channel that is closed; a caller who was cancelled himself hears of that.
+            task = asyncio.current_task()
+            if self._closed and task is not None and not task.cancelling():
+                raise closed() from None
+            raise
 
     def _read_token(self) -> str:
         if callable(self._token):
             return self._token()
         if isinstance(self._token, Path):
-            return self._token.read_text().strip()
+            try:
+                return self._token.read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                message = f"the token cannot be read from {self._token}: {error}"
+                raise MoatError(grpc.StatusCode.UNAUTHENTICATED, message, reason="TOKEN_UNREADABLE") from error
         return self._token
 
-    def _in_outage(self, item: moderation_pb2.ModerationItem, error: MoatError) -> Decision:
+    def _in_outage(self, item: Item, error: MoatError) -> Decision:
         if self._on_outage is Outage.RAISE:
             raise error
         if callable(self._on_outage):
@@ -276,11 +311,21 @@ def _check(text: str) -> None:
         raise invalid("content.text.text", "must be at least 1 characters")
     if len(text) > MAX_CHARACTERS:
         raise invalid("content.text.text", f"must be at most {MAX_CHARACTERS} characters")
+    if not _is_unicode(text):
+        raise invalid("content.text.text", _NOT_UNICODE)
+
+
+def _new_item(*, content: content_pb2.Content, do_not_store: bool, **texts: str | Sequence[str]) -> Item:
+    try:
+        return Item(content=content, do_not_store=do_not_store, **texts)  # type: ignore[arg-type]  # each is one or the other
+    except UnicodeEncodeError:
+        field = next((name for name, value in texts.items() if not _is_unicode("".join(value))), "item")
+        raise invalid(field, _NOT_UNICODE) from None
+
+
+def _is_unicode(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise invalid("content.text.text", "has a lone surrogate; send valid Unicode") from None
-
-
-def _new_traceparent() -> str:
-    return f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+        return False
+    return True

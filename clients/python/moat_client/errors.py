@@ -54,7 +54,14 @@ def from_rpc(error: grpc.aio.AioRpcError) -> MoatError:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]  # an error of grpc.aio answers as a call does
     if status is not None:
         return from_status(status)
-    return MoatError(error.code(), error.details() or error.code().name)
+    # An INTERNAL of the mesh's carries details. This one is gRPC's own word for a connection that broke under it.
+    code = grpc.StatusCode.UNAVAILABLE if error.code() is grpc.StatusCode.INTERNAL else error.code()
+    return MoatError(code, error.details() or code.name)
+
+
+def closed() -> MoatError:
+    """Of a client that was closed. No outage: nobody but its owner has ended it."""
+    return MoatError(grpc.StatusCode.CANCELLED, "the client is closed", reason="CLIENT_CLOSED")
 
 
 def invalid(field: str, description: str) -> MoatError:

@@ -10,7 +10,8 @@ Stepped = tuple[list[str], list[int]]
 _LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t", "@": "a", "$": "s", "!": "i", "|": "i", "+": "t"}
 _LEET_INSIDE = re.compile(r"(?<=[^\W\d_])[0134570@$!|+]{1,4}(?=[^\W\d_])")
 """Between letters: `k1ll`, `b00bs`. Numbers beside words (`level5`, `2v2`, `1337`) stay."""
-_LEET_FIRST = re.compile(r"(?<!\S)[345@$](?=[a-z]{3})")
+_LEET_FIRST = re.compile(r"(?<!\S)(?:[345$](?=[a-z]{3})|@(?=ss|rse|nal)|@\$\$)")
+"""A sign or digit that begins a word. `@` before a name is a mention, so only before what it is used for."""
 _LEET_LAST = re.compile(r"(?<=[a-z])[$@]{1,3}(?!\S)")
 _STRETCHED = re.compile(r"(\S)\1{2,}")
 _DOUBLED_LETTERS = frozenset("eolsfrtn")
@@ -20,9 +21,9 @@ _SPACED = re.compile(r"(?<!\w)[^\W\d_](?:[ ._*~\-][^\W\d_]){2,}(?!\w)")
 
 def undo_leetspeak(characters: list[str], origins: list[int]) -> Stepped:
     """Digits and signs that stand for letters, only where letters are around them."""
-    text = "".join(characters)
     for pattern in (_LEET_INSIDE, _LEET_FIRST, _LEET_LAST):
-        for match in pattern.finditer(text):
+        # Anew each time: `5h1t` begins with a digit that only counts once the middle is letters.
+        for match in pattern.finditer("".join(characters)):
             for position in range(match.start(), match.end()):
                 characters[position] = _LEET[characters[position]]
     return characters, origins

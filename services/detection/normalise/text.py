@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from services.detection.normalise.disguises import join_spaced, shorten_runs, undo_leetspeak
 from services.detection.normalise.unicode import fold, undo_lookalikes
 
-VERSION = "1"
+VERSION = "2"
 """Raise it whenever the output for any text changes: scores are stored with it, and models are trained on it."""
 
 _SUSPECT = re.compile(
-    r"[\x00-\x1f\x7f]|[a-z][0-9@$!|+]+[a-z]|(?<![^\s])[0-9@$][a-z]{3}|[a-z][$@]"
+    r"[a-z][0-9@$!|+]+[a-z]|(?<![^\s])[0-9@$][a-z]{2}|@\$\$|[a-z][$@]"
     r"|(.)\1\1|(?<!\w)\w[ ._*~\-]\w[ ._*~\-]\w(?!\w)"
 )
 """What any step below could change in lower-cased ASCII."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Normalised:
 
 def normalise(text: str) -> Normalised:
     """Any str, lone surrogates included."""
-    if text.isascii():
+    if text.isascii() and _CONTROL.search(text) is None:
         lowered = text.lower()
         if _SUSPECT.search(lowered) is None:
             return Normalised(lowered, range(len(text) + 1))

@@ -14,6 +14,10 @@ _LONGEST_EXPANSION = 8
 """A single character can stand for eighteen (U+FDFA); a text must not grow without bound."""
 _MOST_MARKS = 2
 _LATIN_LIKE = ("LATIN", "CYRILLIC", "GREEK")
+_TATWEEL = "\u0640"
+"""Stretches Arabic words; says nothing."""
+_LETTER_PICTURES = (0x1F150, 0x1F170)
+"""White letters in black circles and squares, which have no compatibility form."""
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -41,9 +45,11 @@ def fold(text: str) -> tuple[list[str], list[int]]:
 def _folded(character: str) -> str:
     if character in "\t\n\r\x0b\x0c\u2028\u2029":
         return " "
-    category = unicodedata.category(character)
-    if category in ("Cc", "Cf", "Cs", "Co", "Cn"):
+    if character == _TATWEEL or unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn"):
         return ""
+    for first in _LETTER_PICTURES:
+        if first <= ord(character) < first + 26:
+            return chr(ord(character) - first + ord("a"))
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", character).casefold())
     return folded[:_LONGEST_EXPANSION]
 
@@ -75,7 +81,8 @@ def undo_lookalikes(characters: list[str]) -> list[str]:
         mixed = any("a" <= character <= "z" for character in word)
         alone = latin > foreign and all(character in _LOOKALIKES for character in word)
         if mixed or alone:
-            characters[start:end] = [_LOOKALIKES.get(character, character) for character in word]
+            table = _IN_MIXED_WORDS if mixed else _LOOKALIKES
+            characters[start:end] = [table.get(character, character) for character in word]
     return characters
 
 
@@ -96,3 +103,5 @@ def _load_lookalikes() -> dict[str, str]:
 
 
 _LOOKALIKES = _load_lookalikes()
+_IN_MIXED_WORDS = {**dict(zip("ктмнв", "ktmhb", strict=True)), **_LOOKALIKES}
+"""Letters whose capitals look alike: enough where Latin letters stand beside them."""

@@ -20,6 +20,7 @@ from gateway.wiring import Gateway
 from services.runtime.clients import open_channel
 from services.runtime.topology import Topology
 from tests.contract.gateway.peers import Audit, Collector, ContextWindows, Detection, Enforcement, Peer, Routing
+from tools.launcher.ports import Ports
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,6 +33,8 @@ demo: {environments: [production], max_waiting: 64, when_undecidable: hold}
 greedy: {environments: [production], max_waiting: 64, when_undecidable: block}
 open: {environments: [production], when_undecidable: allow, when_unrecordable: answer}
 """
+_FIRST_PORT = 20_000
+"""Above what meshes of other tests prefer."""
 
 
 @dataclass
@@ -57,7 +60,10 @@ class FakeMesh:
         (self.state / "roles.yaml").write_text(ROLES)
         (self.state / "tenants.yaml").write_text(TENANTS)
         (self.state / "key").write_bytes(b"k" * 32)
-        self.addresses = {peer.name: await peer.start(self.folder) for peer in self.peers}
+        self.ports = Ports()
+        self.addresses = {
+            peer.name: await peer.start(self.folder, f"127.0.0.1:{self.free_port()}") for peer in self.peers
+        }
         self._collector = grpc.aio.server()
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self.collector, self._collector)  # type: ignore[no-untyped-call]
         self.collector_port = self._collector.add_insecure_port("127.0.0.1:0")
@@ -71,6 +77,11 @@ class FakeMesh:
             peer.gate.set()
             await peer.stop()
         await self._collector.stop(None)
+        self.ports.close()
+
+    def free_port(self) -> int:
+        """This mesh's until it ends. What a server of ours comes back to must not be one that the kernel hands out."""
+        return self.ports.pick(_FIRST_PORT)
 
     async def start_gateway(self) -> None:
         self.gateway = Gateway(self.topology(), GatewaySettings(**self.settings))

@@ -111,12 +111,14 @@ async def test_a_malformed_frame_ends_the_stream_after_what_came_before(fake_mes
 
 
 async def test_a_stream_ends_when_its_token_expires_after_the_items_in_flight(fake_mesh: FakeMesh) -> None:
-    chat = Chat(fake_mesh, expires_in=1.0)
+    expires = time.monotonic() + 1.5
+    chat = Chat(fake_mesh, expires_in=1.5)
     await chat.say("early")
     await until(lambda: "early" in chat.codes)
-    fake_mesh.routing.slow = 0.3
-    await asyncio.sleep(0.8)
+    fake_mesh.routing.gate.clear()
     await chat.say("late")
+    await asyncio.sleep(expires - time.monotonic() + 0.1)
+    fake_mesh.routing.gate.set()
     error = await chat.ended()
     assert error is not None
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED

@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from services.detection.cascade import Deep
+from services.detection.cascade import Cascade, Deep
 from services.detection.categories import CATEGORIES
 from services.detection.deep_tier import Answer, DeepTier, Question
 from services.detection.fast_tier import FastTier
@@ -32,7 +32,8 @@ class SlowDeepTier:
 def scorer(deep: SlowDeepTier, when: Deep) -> Scorer:
     settings = DetectionSettings()
     terms, fast = Terms.load(settings.lists), FastTier.load(settings.fast_text)
-    return Scorer(terms, fast, cast("DeepTier", deep), Languages(), when=when)
+    cascade = Cascade.load(settings.fast_text)
+    return Scorer(terms, fast, cast("DeepTier", deep), cascade, Languages(), when=when)
 
 
 @pytest.mark.parametrize("when", [Deep.ALWAYS, Deep.NEVER])

@@ -22,7 +22,7 @@ async def test_a_wait_ends_when_its_time_is_up() -> None:
     for future in futures:
         deadlines.watch(future, started + 0.05, expire)
     assert await asyncio.gather(*futures) == ["expired"] * 100
-    assert 0.05 - 2 * GRAIN_SECONDS <= time.monotonic() - started < 0.15
+    assert 0.05 - 2 * GRAIN_SECONDS <= time.monotonic() - started < 0.5
 
 
 async def test_what_is_done_in_time_is_left_alone() -> None:

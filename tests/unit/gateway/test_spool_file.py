@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,6 @@ from gateway.spool_file import Spooled, SpoolFile, SpoolFull
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 def entry(number: int, size: int = 10) -> Spooled:
@@ -73,3 +73,12 @@ def test_what_an_earlier_process_left_counts(tmp_path: Path, file: SpoolFile) ->
     with pytest.raises(SpoolFull):
         again.append([entry(3)])
     again.close()
+
+
+def test_a_file_that_is_no_spool_is_not_kept_open(tmp_path: Path) -> None:
+    path = tmp_path / "spool.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+    # Bound to a name, the error keeps every object on its way alive: only closing closes the file.
+    with pytest.raises(sqlite3.DatabaseError) as _kept:
+        SpoolFile(path, max_records=5, max_bytes=1000)
+    assert path.resolve() not in {descriptor.resolve() for descriptor in Path("/proc/self/fd").iterdir()}

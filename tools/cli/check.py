@@ -1,0 +1,67 @@
+"""`moat check-config`: reads all that the mesh would start with, and says what is wrong. Starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from gateway.envoy.files import check, render
+from tools.cli.failure import Failure
+from tools.launcher.home import ROOT, Home
+from tools.launcher.ports import Ports
+from tools.launcher.python_process import python_environment
+from tools.launcher.resolve import SOURCE, Document, read_source, resolve
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
+
+
+def register(commands: Commands) -> None:
+    """Adds the subcommand."""
+    one = commands.add_parser("check-config", help="read every process's configuration and say what is wrong")
+    one.add_argument("--topology", type=Path, default=SOURCE, help="a source instead of config/topology.yaml")
+    one.set_defaults(run=_check_config)
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    # In a home of its own: a mesh that runs has resolved its own, and shall not notice.
+    with tempfile.TemporaryDirectory(prefix="moat-check-") as folder:
+        problems = _problems(Home.under(Path(folder)), arguments.topology)
+    for name, problem in problems.items():
+        if problem:
+            sys.stderr.write(f"{problem.rstrip()}\n")
+        else:
+            sys.stdout.write(f"{name:<12} ok\n")
+    return 1 if any(problems.values()) else 0
+
+
+def _problems(home: Home, source_file: Path) -> dict[str, str]:
+    """By process; empty for what is well."""
+    try:
+        source = read_source(source_file)
+        with Ports() as ports:
+            topology = resolve(home, source, ports)
+    except (OSError, KeyError, ValueError, yaml.YAMLError) as error:
+        raise Failure(f"{source_file}: {error!r}") from None
+    environment = python_environment(home, source["processes"])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        edge = pool.submit(lambda: check(render(topology)))
+        found = pool.map(lambda entry: _problem(entry, environment), source["processes"].values())
+        problems = dict(zip(source["processes"], found, strict=True))
+        refused = edge.result()
+    return problems | {"edge": f"edge: Envoy refuses its configuration: {refused}" if refused else ""}
+
+
+def _problem(entry: Document, environment: Mapping[str, str]) -> str:
+    command = [sys.executable, "-m", entry["module"], "--check-config"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr or f"{entry['module']}: ended with code {done.returncode}"
