@@ -164,6 +164,7 @@ class Desk:
             outcome = Internal()
         self.land(flight, outcome)
         self._admission.leave(time.monotonic() - item.started)
+        item.forget_image()
         self._observe(item, outcome)
 
 

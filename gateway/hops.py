@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MessageT = TypeVar("MessageT", bound=Message)
 ResultT = TypeVar("ResultT", bound=ListResult)
 
+IMAGES = "images"
+"""The hop that asks detection about pictures."""
 _REASONS = {
     code_pb2.DEADLINE_EXCEEDED: "out_of_time",
     code_pb2.UNAVAILABLE: "unavailable",
@@ -56,6 +58,11 @@ class Leg(Generic[MessageT, ResultT]):
     timing: item_pb2.HopTiming | None = None
     """What the hop itself says about its time."""
     future: asyncio.Future[ResultT] = field(init=False)
+
+    @property
+    def part(self) -> str:
+        """What is missing when it fails, as policies call it."""
+        return "detection" if self.hop == IMAGES else self.hop
 
     async def result(self) -> ResultT:
         """Raises MoatError when the hop did not answer in time, or answered with an error."""

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 
     from gateway.admission import Admission
     from gateway.desk import Answer, Desk
+    from gateway.image_room import ImageRoom
     from gateway.tenants import Tenants
     from services.runtime.principal import Principal
 
     ListRequest = moderation_service_pb2.BatchModerateRequest | moderation_service_pb2.StreamModerateRequest
     AnyContext = grpc.aio.ServicerContext[Any, Any]
 
+_KINDS = frozenset(("text", "image"))
 _MIN_SECONDS_LEFT = 0.001
 _MAX_ITEMS = 256
 """As in the protos; what is cut off for lack of room must not hide that there was too much."""
@@ -36,11 +38,19 @@ class Intake:
     """Knows who may ask, how long an item may take, and when to say no."""
 
     def __init__(
-        self, tenants: Tenants, admission: Admission, desk: Desk, *, default_seconds: float, max_seconds: float
+        self,
+        tenants: Tenants,
+        admission: Admission,
+        image_room: ImageRoom,
+        desk: Desk,
+        *,
+        default_seconds: float,
+        max_seconds: float,
     ) -> None:
         """`default_seconds` for items that do not say how long they can wait; none gets more than `max_seconds`."""
         self._tenants = tenants
         self._admission = admission
+        self._image_room = image_room
         self._desk = desk
         self._default_seconds = default_seconds
         self._max_seconds = max_seconds
@@ -89,8 +99,8 @@ class Intake:
 
     def _take(self, message: moderation_pb2.ModerationItem, arrival: Arrival) -> Answer | MoatError:
         kind = message.content.WhichOneof("kind")
-        if kind != "text":
-            sentence = f"content.{kind}: only text is moderated yet"
+        if kind not in _KINDS:
+            sentence = f"content.{kind}: only text and images are moderated yet"
             return NotSupported(sentence, reason="CONTENT_KIND", metadata={"kind": str(kind)})
         deadline = min(arrival.deadline, arrival.at + self._seconds(message))
         left = deadline - time.monotonic()
@@ -99,10 +109,16 @@ class Intake:
             refusal: MoatError | None = OutOfTime("the deadline passed before the work began", reason="DEADLINE_PASSED")
         else:
             refusal = self._admission.refusal(arrival.tenant, seconds_left=left, bulk=bulk)
+        size = len(message.content.image.data)
+        if refusal is None and size:
+            refusal = self._image_room.take(arrival.tenant.name, size)
         if refusal is not None:
             REFUSALS.labels("gateway", refusal.reason).inc()
             return refusal
-        return self._desk.take(Item(message, arrival, deadline, bulk))
+        answer = self._desk.take(Item(message, arrival, deadline, bulk))
+        if size:
+            answer.add_done_callback(lambda _: self._image_room.free(arrival.tenant.name, size))
+        return answer
 
     def _seconds(self, message: moderation_pb2.ModerationItem) -> float:
         if not message.HasField("timeout"):

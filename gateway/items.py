@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -71,6 +73,8 @@ class Item:
     """What it carries through the mesh."""
     legs: list[AnyLeg] = field(default_factory=list)
     """Its visits to hops, in the order of the path."""
+    image_sha256: bytes = b""
+    """Of a picture's bytes, once `hash_image` has run; empty for other contents."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -81,6 +85,21 @@ class Item:
     def surface(self) -> str:
         """Where it would be shown."""
         return self.message.surface or DEFAULT_SURFACE
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a picture."""
+        return self.message.content.HasField("image")
+
+    async def hash_image(self) -> None:
+        """Of megabytes, which takes milliseconds: beside the event loop."""
+        data = self.message.content.image.data
+        self.image_sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+
+    def forget_image(self) -> None:
+        """Lets go of a picture's bytes: traces keep the item for a while, and nobody asks for them again."""
+        if self.is_image:
+            self.message.content.image.ClearField("data")
 
     def begin(self) -> None:
         """Its turn has come: gives it its ids."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from google.rpc import code_pb2
 from moat.context.v1 import context_service_pb2
 from moat.detection.v1 import detection_service_pb2
 from moat.enforcement.v1 import effect_service_pb2
@@ -13,11 +14,11 @@ from moat.routing.v1 import routing_service_pb2, verdict_pb2
 
 from gateway import record as records
 from gateway.answer import decision_of
-from gateway.hops import Hop, ResultT, reason_of
+from gateway.hops import IMAGES, Hop, ResultT, reason_of
 from gateway.metrics import DEGRADATIONS
 from gateway.record import Evidence
 from gateway.undecidable import undecided
-from services.runtime.errors import MoatError, OutOfTime
+from services.runtime.errors import MoatError, OutOfTime, code_of
 
 if TYPE_CHECKING:
     from moat.audit.v1 import decision_record_pb2
@@ -37,6 +38,8 @@ class Advisers:
     """Who is asked before a decision is made."""
 
     detection: Hop[detection_service_pb2.ScoreItem, detection_service_pb2.ScoreResult]
+    images: Hop[detection_service_pb2.ScoreItem, detection_service_pb2.ScoreResult]
+    """Detection too, by lists of its own."""
     context: Hop[context_service_pb2.ContextItem, context_service_pb2.ContextResult]
     restrictions: Hop[effect_service_pb2.SubjectItem, effect_service_pb2.SubjectResult]
     routing: Hop[routing_service_pb2.VerdictItem, routing_service_pb2.VerdictResult]
@@ -65,7 +68,9 @@ class Path:
     async def decide(self, item: Item) -> moderation_pb2.Decision:
         """Raises MoatError when nothing was decided; a missing part does not count as that."""
         item.begin()
-        content_digest = self._digests.of_request(item.message, item.surface)
+        if item.is_image:
+            await item.hash_image()
+        content_digest = self._digests.of_request(item.message, item.surface, image_sha256=item.image_sha256)
         subject = self._subject(item)
         committed = await self._recorder.earlier(item, content_digest)
         if committed is None:
@@ -80,20 +85,24 @@ class Path:
         return decision
 
     def _subject(self, item: Item) -> context_service_pb2.ContextItem:
-        message = item.message
+        message, digests = item.message, self._digests
         return context_service_pb2.ContextItem(
             context=item.context,
             user_id=message.user_id,
             channel_id=message.channel_id,
             target_user_ids=message.target_user_ids,
-            content_digest=self._digests.of_text(message.content.text.text),
+            content_digest=digests.of_image(item.image_sha256)
+            if item.is_image
+            else digests.of_text(message.content.text.text),
         )
 
     async def _evidence(self, item: Item, subject: context_service_pb2.ContextItem) -> Evidence:
-        """Asks all three at once; who does not answer in time is named, and policy knows what to do about it."""
+        """Asks all three at once; who does not answer in time is named, and policy knows what to do about it. Raises MoatError
+        when detection says that the content is none."""
         ask, message = self._ask, item.message
-        until = ask.detection.until(item)
-        detection = ask.detection.ask(
+        hop = ask.images if item.is_image else ask.detection
+        until = hop.until(item)
+        detection = hop.ask(
             detection_service_pb2.ScoreItem(
                 context=item.context_until(until), content=message.content, surface=item.surface
             ),
@@ -121,6 +130,10 @@ class Path:
             evidence.features = seen.features
         if (held := await _or_missing(restrictions, evidence)) is not None:
             evidence.restrictions = held.restrictions
+        # The leg lives on in the trace; its copy of the content need not.
+        detection.message.ClearField("content")
+        if evidence.refusal is not None:
+            raise evidence.refusal
         return evidence
 
     async def _verdict(self, item: Item, evidence: Evidence) -> verdict_pb2.Verdict:
@@ -163,8 +176,9 @@ class Path:
         return await self._recorder.commit(item, record, records.intent_of(record, item.context_until(None)))
 
     def _sealed(self, item: Item) -> decision_record_pb2.SealedContent | None:
+        """Not of pictures: a record may have 256 KiB, and says enough of them by hash, scores and matches."""
         message, arrival = item.message, item.arrival
-        if message.do_not_store:
+        if message.do_not_store or item.is_image:
             return None
         return self._sealer.seal(
             message.content,
@@ -179,6 +193,9 @@ async def _or_missing(leg: Leg[Any, ResultT], evidence: Evidence) -> ResultT | N
     try:
         return await leg.result()
     except MoatError as error:
-        evidence.missing.append(leg.hop)
-        DEGRADATIONS.labels(leg.hop, reason_of(error)).inc()
+        if leg.hop == IMAGES and code_of(error) == code_pb2.INVALID_ARGUMENT:
+            evidence.refusal = error
+            return None
+        evidence.missing.append(leg.part)
+        DEGRADATIONS.labels(leg.part, reason_of(error)).inc()
         return None

@@ -9,6 +9,7 @@ from moat.audit.v1 import decision_record_pb2
 from moat.enforcement.v1 import effect_service_pb2, enforcement_pb2
 
 from gateway import VERSION
+from gateway.hops import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from moat.routing.v1 import verdict_pb2
 
     from gateway.items import Item
+    from services.runtime.errors import MoatError
 
 _ON_THE_AUTHOR = frozenset(
     (enforcement_pb2.EFFECT_KIND_WARN, enforcement_pb2.EFFECT_KIND_MUTE, enforcement_pb2.EFFECT_KIND_BAN)
 )
 """What somebody has to carry out. Masking, holding and dropping happen in the answer itself."""
-_RECORDED_HOPS = frozenset(("detection", "context", "restrictions", "routing"))
+_RECORDED_HOPS = frozenset(("detection", IMAGES, "context", "restrictions", "routing"))
 
 
 @dataclass(slots=True)
@@ -35,6 +37,8 @@ class Evidence:
     features: containers.ScalarMap[str, float] | None = None
     restrictions: Sequence[enforcement_pb2.Restriction] = ()
     missing: list[str] = field(default_factory=list)
+    refusal: MoatError | None = None
+    """Why the content cannot be decided about at all: it is no picture, say."""
 
 
 def degradations(evidence: Evidence, verdict: verdict_pb2.Verdict) -> list[str]:

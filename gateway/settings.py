@@ -44,6 +44,15 @@ class GatewaySettings(ServiceSettings):
     hop_max_batch: int = Field(default=128, ge=1, le=256)
     """Items in one list."""
     detection: HopBudget = HopBudget(share=0.6, seconds=2.0)
+    images: HopBudget = HopBudget(share=0.7, seconds=4.0)
+    """Detection, of pictures. A large one takes most of a second to decode, and others may be ahead of it."""
+    images_slots: int = Field(default=1, ge=1, le=64)
+    """As `hop_slots`, of pictures: they go to detection in lists of their own, so that no line waits for one."""
+    images_max_batch: int = Field(default=2, ge=1, le=3)
+    """Pictures in one list; with four of the largest it would not fit into a message."""
+    images_max_bytes: int = Field(default=256 * 1024 * 1024, ge=8 * 1024 * 1024)
+    """What the pictures that have been taken in and not answered may take together; a tenant's may take half of it. More is
+    refused."""
     context: HopBudget = HopBudget(share=0.4, seconds=1.0)
     restrictions: HopBudget = HopBudget(share=0.4, seconds=1.0)
     routing: HopBudget = HopBudget(share=0.5, seconds=1.0)

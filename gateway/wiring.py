@@ -22,7 +22,8 @@ from gateway.desk import Desk
 from gateway.digest import Digests
 from gateway.effects import Effects
 from gateway.events import Events
-from gateway.hops import Hop
+from gateway.hops import IMAGES, Hop
+from gateway.image_room import ImageRoom
 from gateway.intake import Intake
 from gateway.metrics import IN_FLIGHT, WAITING
 from gateway.observer import Observer
@@ -90,6 +91,14 @@ class Gateway:
         )
         advisers = Advisers(
             hop("detection", detection.ScoreContents, detection_service_pb2.ScoreContentsRequest, settings.detection),
+            hop(
+                IMAGES,
+                detection.ScoreContents,
+                detection_service_pb2.ScoreContentsRequest,
+                settings.images,
+                slots=settings.images_slots,
+                max_batch=settings.images_max_batch,
+            ),
             hop("context", context.ReadContexts, context_service_pb2.ReadContextsRequest, settings.context),
             hop("restrictions", effects.CheckSubjects, effect_service_pb2.CheckSubjectsRequest, settings.restrictions),
             hop("routing", routing.DecideVerdicts, routing_service_pb2.DecideVerdictsRequest, settings.routing),
@@ -115,6 +124,7 @@ class Gateway:
             Intake(
                 Tenants.load(topology.tenants_file),
                 admission,
+                ImageRoom(settings.images_max_bytes),
                 self.desk,
                 default_seconds=settings.default_timeout_seconds,
                 max_seconds=settings.max_timeout_seconds,
@@ -157,6 +167,9 @@ def _hop(
     call: Any,  # noqa: ANN401 - see ListCaller
     request: type[Message],
     budget: HopBudget,
+    *,
+    slots: int | None = None,
+    max_batch: int | None = None,
 ) -> Hop[Any, Any]:
     return Hop(
         name,
@@ -164,8 +177,8 @@ def _hop(
         request,
         budget,
         deadlines,
-        slots=settings.hop_slots if settings.coalesce else _UNCOALESCED_SLOTS,
-        max_batch=settings.hop_max_batch if settings.coalesce else 1,
+        slots=(slots or settings.hop_slots) if settings.coalesce else _UNCOALESCED_SLOTS,
+        max_batch=(max_batch or settings.hop_max_batch) if settings.coalesce else 1,
     )
 
 

@@ -20,7 +20,8 @@ ROUTES = {
 }
 """The public services and the processes that serve them. What is not here cannot be reached from outside."""
 
-MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_REQUEST_BYTES = 6 * 1024 * 1024
+"""Room for a picture of 4 MiB in JSON, as base64."""
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 

@@ -1,1 +1,2 @@
-"""Owns what is in the content: normalising, language, term lists, the tiers of models, and their cascade."""
+"""Owns what is in the content. Of lines: normalising, language, term lists, tiers of models and their cascade. Of pictures: hash
+banks and a model."""

@@ -1,12 +1,14 @@
-"""`python -m services.detection`."""
+"""`python -m services.detection`; `--check-config` reads the hash banks too."""
 
 from __future__ import annotations
 
 import sys
 
 from services.detection.settings import DetectionSettings
-from services.detection.wiring import serve
+from services.detection.wiring import check, serve
 from services.runtime.process import run_process
 
 if __name__ == "__main__":
-    sys.exit(run_process("detection", DetectionSettings, serve))
+    # Checked only on request: reading large banks twice would make every start slower.
+    asked = check if "--check-config" in sys.argv else None
+    sys.exit(run_process("detection", DetectionSettings, serve, asked))

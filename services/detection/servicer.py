@@ -1,17 +1,20 @@
-"""DetectionService: request → lines → scorer → response, results as they are ready."""
+"""DetectionService: request → lines and pictures → scorers → response, results as they are ready."""
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
 from services.detection.exact_cache import CachingScorer
+from services.detection.images.scorer import ImageScorer, Picture
 from services.detection.scorer import Line, Scored
 from services.runtime import validation
+from services.runtime.background import end_tasks
 from services.runtime.errors import MoatError, NotSupported
 from services.runtime.lists.serving import each_list
 from services.runtime.timing import Stopwatch, seconds_left
@@ -20,9 +23,10 @@ from services.runtime.timing import Stopwatch, seconds_left
 class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
     """Scores lists that mix tenants."""
 
-    def __init__(self, scorer: CachingScorer) -> None:
-        """The cascade, and what it has said before."""
+    def __init__(self, scorer: CachingScorer, images: ImageScorer) -> None:
+        """The cascade for lines, with what it has said before, and what there is for pictures."""
         self._scorer = scorer
+        self._images = images
 
     @each_list
     async def ScoreContents(
@@ -31,24 +35,69 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
         """See the proto."""
         watch = Stopwatch(len(request.items))
         errors: dict[int, MoatError] = dict(validation.check_list(request, "items"))
+        lines: list[int] = []
+        pictures: list[int] = []
+        by_kind = {"text": lines, "image": pictures}
         for index, item in enumerate(request.items):
-            if index not in errors and item.content.WhichOneof("kind") != "text":
-                errors[index] = NotSupported(
-                    "no detector is registered for this kind of content", metadata={"kind": "image or audio"}
-                )
+            kind = str(item.content.WhichOneof("kind"))
+            if index in errors:
+                continue
+            if kind in by_kind:
+                by_kind[kind].append(index)
+            else:
+                errors[index] = NotSupported(f"no detector is registered for {kind} content", metadata={"kind": kind})
         if errors:
             yield detection_service_pb2.ScoreContentsResponse(
-                results=[
-                    detection_service_pb2.ScoreResult(index=index, error=error.to_status())
-                    for index, error in errors.items()
-                ]
+                results=[_error(index, error) for index, error in errors.items()]
             )
-        good = [index for index in range(len(request.items)) if index not in errors]
-        if good:
-            async for scored in self._scorer.score([_line(request.items[index]) for index in good]):
-                yield detection_service_pb2.ScoreContentsResponse(
-                    results=[_result(good[one.index], one, watch) for one in scored]
-                )
+        looking = [asyncio.create_task(self._look(request.items[index], index, watch)) for index in pictures]
+        try:
+            if lines:
+                async for scored in self._scorer.score([_line(request.items[index]) for index in lines]):
+                    yield detection_service_pb2.ScoreContentsResponse(
+                        results=[_result(lines[one.index], one, watch) for one in scored]
+                    )
+            async for part in _as_ready(looking):
+                yield part
+        finally:
+            await end_tasks([task for task in looking if not task.done()])
+
+    async def _look(
+        self, item: detection_service_pb2.ScoreItem, index: int, watch: Stopwatch
+    ) -> detection_service_pb2.ScoreResult:
+        try:
+            seen = await self._images.score(_picture(item))
+        except MoatError as error:
+            return _error(index, error)
+        timing = watch.timing()
+        timing.stages.extend(seen.stages)
+        return detection_service_pb2.ScoreResult(index=index, signals=seen.signals, timing=timing)
+
+
+async def _as_ready(
+    looking: Sequence[asyncio.Task[detection_service_pb2.ScoreResult]],
+) -> AsyncIterator[detection_service_pb2.ScoreContentsResponse]:
+    if looking:
+        # Tells the caller that the next list may come: pictures wait for the decoder here, and hold up nobody.
+        yield detection_service_pb2.ScoreContentsResponse()
+    for ready in asyncio.as_completed(looking):
+        yield detection_service_pb2.ScoreContentsResponse(results=[await ready])
+
+
+def _error(index: int, error: MoatError) -> detection_service_pb2.ScoreResult:
+    return detection_service_pb2.ScoreResult(index=index, error=error.to_status())
+
+
+def _picture(item: detection_service_pb2.ScoreItem) -> Picture:
+    left = seconds_left(item.context.deadline_unix_nanos)
+    return Picture(
+        item.content.image.data,
+        tenant=item.context.tenant,
+        environment=item.context.environment,
+        item_id=item.context.request_id,
+        traceparent=item.context.traceparent,
+        deadline=None if left is None else time.monotonic() + left,
+    )
 
 
 def _line(item: detection_service_pb2.ScoreItem) -> Line:

@@ -39,3 +39,24 @@ class DetectionSettings(ServiceSettings):
     """The same of one tenant."""
     cache_seconds: float = Field(default=300.0, gt=0)
     """How long a text's signals are good."""
+
+    banks: Path = _ROOT / "config" / "banks"
+    """A folder of hash banks; those in `banks` of the service's own state folder, where `moat banks` puts them, count too."""
+    image_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that decode pictures, about 55 MB each."""
+    image_queue: int = Field(default=64, ge=1)
+    """Pictures that may wait for them, and for the model; more are refused."""
+    image_pixels: int = Field(default=40_000_000, ge=1, le=400_000_000)
+    """The most a picture may have; more is refused by its header."""
+    image_cpu_seconds: float = Field(default=2.0, gt=0, le=60)
+    """How long decoding one may compute before it is refused; four times as long on the clock, then it has no answer."""
+    image_memory: int = Field(default=1 << 30, ge=1 << 28)
+    """Bytes of address space of such a process. Forty million pixels take 160 MB, twice that with transparency."""
+    image_batch: int = Field(default=4, ge=1, le=8)
+    """Pictures a call to the model; its own bound is 8."""
+    image_cache_seconds: float = Field(default=3600, ge=0)
+    """How long what the model said of a picture holds for those that look the same, within a tenant; 0 is no cache."""
+    image_cache_pictures: int = Field(default=4096, ge=1)
+    """Pictures kept in mind of each tenant, some 300 bytes each."""
+    image_cache_tenants: int = Field(default=256, ge=1)
+    """Tenants whose pictures are kept in mind."""

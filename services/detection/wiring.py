@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from pathlib import Path
 
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
@@ -11,12 +13,19 @@ from services.detection.deep_models import DeepModel, InProcessModel, TritonMode
 from services.detection.deep_tier import DeepTier
 from services.detection.exact_cache import CachingScorer, ExactCache
 from services.detection.fast_tier import FastTier
+from services.detection.images.banks.banks import Banks
+from services.detection.images.banks.live import LiveBanks
+from services.detection.images.cache import JudgementCache
+from services.detection.images.decoder import Decoder
+from services.detection.images.nsfw import NsfwModel
+from services.detection.images.scorer import ImageScorer
 from services.detection.language import Languages
 from services.detection.scorer import Scorer
 from services.detection.servicer import DetectionServicer
 from services.detection.settings import DetectionSettings
 from services.detection.terms import Terms
 from services.detection.windows import Windows
+from services.runtime.background import end_tasks
 from services.runtime.process import server_settings
 from services.runtime.server import Served, Server
 from services.runtime.topology import Topology
@@ -24,20 +33,52 @@ from services.runtime.topology import Topology
 _ANY_NUMBER = 1 << 20
 
 
+def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
+    """Where hash banks are: what came with the configuration, and what `moat banks` wrote."""
+    return [settings.banks, topology.process("detection").state_dir / "banks"]
+
+
+def check(topology: Topology, settings: DetectionSettings) -> None:
+    """For --check-config: the hash banks as they stand. Raises BadBank."""
+    Banks.load(bank_folders(topology, settings))
+
+
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
     """Runs until SIGTERM."""
-    deep = _deep(TritonModel(f"{topology.triton.host}:{topology.triton.grpc}"), settings)
+    triton = f"{topology.triton.host}:{topology.triton.grpc}"
+    deep = _deep(TritonModel(triton), settings)
+    decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
+    banks = LiveBanks(bank_folders(topology, settings))
+    cache = JudgementCache(
+        pictures=settings.image_cache_pictures,
+        owners=settings.image_cache_tenants,
+        seconds=settings.image_cache_seconds,
+    )
+    servicer = DetectionServicer(
+        CachingScorer(_scorer(deep, settings), _cache(settings)), ImageScorer(decoder, model, banks, cache)
+    )
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
-        partial(
-            detection_service_pb2_grpc.add_DetectionServiceServicer_to_server,
-            DetectionServicer(CachingScorer(_scorer(deep, settings), _cache(settings))),
-        ),
+        partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
     )
+    watch = asyncio.create_task(banks.watch())
     try:
+        await decoder.start()
         await Server(server_settings(topology, "detection"), [served]).run()
     finally:
-        await deep.close()
+        await end_tasks([watch])
+        for part in (decoder, model, deep):
+            await part.close()
+
+
+def _decoder(settings: DetectionSettings) -> Decoder:
+    return Decoder(
+        workers=settings.image_workers,
+        queue=settings.image_queue,
+        cpu_seconds=settings.image_cpu_seconds,
+        most_pixels=settings.image_pixels,
+        most_bytes=settings.image_memory,
+    )
 
 
 def scorer_in_process(settings: DetectionSettings, *, threads: int = 1) -> Scorer:

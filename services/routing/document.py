@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 from moat.enforcement.v1 import enforcement_pb2
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from services.detection.images.banks.categories import BANK_CATEGORIES
 
 CATEGORIES = frozenset(
     (
@@ -17,7 +19,7 @@ CATEGORIES = frozenset(
     )
 )  # fmt: skip
 """The categories that detection has an honest model for."""
-_RULE_CATEGORIES = CATEGORIES | {"integrity.ban_evasion", "harassment.brigading", "platform.other"}
+_RULE_CATEGORIES = CATEGORIES | BANK_CATEGORIES | {"integrity.ban_evasion", "harassment.brigading", "platform.other"}
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -82,6 +84,8 @@ class Missing(_Strict):
 
     detection: Mode = Mode.HOLD
     deep_tier: Mode = Mode.DETERMINISTIC_ONLY
+    image_model: Mode = Mode.HOLD
+    """Hash banks still speak; `deterministic_only` leaves it to them."""
     context: Mode = Mode.ALLOW
     restrictions: Mode = Mode.ALLOW
 
@@ -93,6 +97,9 @@ class Example(_Strict):
     surface: str = "chat"
     scores: dict[str, float] = Field(default_factory=dict)
     terms: list[str] = Field(default_factory=list)
+    kind: Literal["text", "image"] = "text"
+    matches: list[str] = Field(default_factory=list)
+    """Categories of entries of hash banks that match."""
     features: dict[str, float] = Field(default_factory=dict)
     restrictions: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)

@@ -15,14 +15,15 @@ from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import routing_service_pb2
 
 from services.context.features import FEATURES
+from services.detection.images.banks.categories import BANK_CATEGORIES
 from services.routing.document import CATEGORIES
 
 Item = routing_service_pb2.VerdictItem
 
-PARTS = ("detection", "deep_tier", "context", "restrictions")
+PARTS = ("detection", "deep_tier", "image_model", "context", "restrictions")
 """What can be missing."""
 _RESTRICTIONS = {"muted": enforcement_pb2.EFFECT_KIND_MUTE, "banned": enforcement_pb2.EFFECT_KIND_BAN}
-TEXTS = frozenset(("surface", "language"))
+TEXTS = frozenset(("surface", "language", "kind"))
 """Plain texts, read by their name."""
 _READ = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
@@ -35,6 +36,7 @@ def _keys() -> dict[str, frozenset[str]]:
     keys = {
         "score": frozenset(CATEGORIES),
         "term": frozenset(CATEGORIES),
+        "match": BANK_CATEGORIES,
         "restricted": frozenset(_RESTRICTIONS),
         "missing": frozenset(PARTS),
     }
@@ -93,6 +95,7 @@ class Facts:
             return [(read.variable, read.key) for read in wanted if read.map in maps]
 
         self._scores, self._terms, self._missing = of("score"), of("term"), of("missing")
+        self._matches = of("match")
         self._restrictions = [(variable, _RESTRICTIONS[key]) for variable, key in of("restricted")]
         self._features = [
             (read.variable, f"{read.map}.{read.key}") for read in wanted if f"{read.map}.{read.key}" in FEATURES
@@ -108,12 +111,16 @@ class Facts:
         add = context.add_variable
         add("surface", item.surface)
         add("language", item.signals.language or "und")
+        add("kind", "image" if is_image(item) else "text")
         scores = {one.category: one.probability for one in item.signals.scores}
         for variable, category in self._scores:
             add(variable, scores.get(category, 0.0))
         listed = {span.category for span in item.signals.spans if span.source == "terms"}
         for variable, category in self._terms:
             add(variable, category in listed)
+        known = {match.category for match in item.signals.matches if not match.negative and not match.cancelled}
+        for variable, category in self._matches:
+            add(variable, category in known)
         features = item.features
         for variable, name in self._features:
             add(variable, features.get(name, 0.0))
@@ -126,11 +133,14 @@ class Facts:
         return context
 
 
+def is_image(item: Item) -> bool:
+    """Whether it is known to be a picture; while detection is missing that is not known."""
+    return item.signals.HasField("image")
+
+
 def missing_of(item: Item) -> list[str]:
     """The parts that are missing, in the order of `PARTS`."""
     if not item.missing and not item.signals.degraded:
         return []
-    gone = set(item.missing)
-    if "deep_tier" in item.signals.degraded:
-        gone.add("deep_tier")
+    gone = {*item.missing, *item.signals.degraded}
     return [part for part in PARTS if part in gone]

@@ -12,7 +12,7 @@ from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
 
 from services.routing.document import EffectWanted, Example, Missing, Mode, PolicyDocument, RuleWanted
-from services.routing.facts import NAMES, TEXTS, Facts, Item, Read, flattened, missing_of
+from services.routing.facts import NAMES, TEXTS, Facts, Item, Read, flattened, is_image, missing_of
 from services.runtime.logs import log
 
 _MOST_NESTING = 12
@@ -64,6 +64,9 @@ class Policy:
             if holds is True:
                 fired.append(rule.wanted)
         _merge(verdict, fired)
+        if verdict.outcome == verdict_pb2.OUTCOME_MASK and is_image(item):
+            # Nothing can be covered in a picture here, and it must not be shown as if something had been.
+            verdict.outcome = verdict_pb2.OUTCOME_HOLD
         self._answer_missing(verdict, item)
         return verdict
 
@@ -151,6 +154,10 @@ def _hold(policy: Policy, example: Example) -> None:
         item.signals.scores.add(category=category, probability=probability)
     for category in example.terms:
         item.signals.spans.add(category=category, source="terms", end=1)
+    if example.kind == "image":
+        item.signals.image.pdq_quality = 100
+    for category in example.matches:
+        item.signals.matches.add(category=category, bank="test")
     for kind in example.restrictions:
         item.restrictions.add(kind=enforcement_pb2.EffectKind.Value(f"EFFECT_KIND_{kind}"))
     verdict = policy.decide(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
 import time
@@ -245,6 +246,18 @@ async def test_json_is_translated(running: Edge) -> None:
     )
     assert head.startswith(b"HTTP/1.1 200 "), (head, body)
     assert len(running.gateway.principals) == 1
+
+
+async def test_the_largest_picture_fits_into_json(running: Edge) -> None:
+    data = base64.b64encode(bytes(4 * 1024 * 1024)).decode()
+    item = {"request_id": "r", "user_id": "u", "channel_id": "c", "content": {"image": {"data": data}}}
+    head, body = await running.http(
+        "POST",
+        "/moat.moderation.v1.ModerationService/Moderate",
+        {"content-type": "application/json", "authorization": f"Bearer {running.token()}"},
+        json.dumps({"item": item}).encode(),
+    )
+    assert head.startswith(b"HTTP/1.1 200 "), (head, body)
 
 
 async def test_grpc_web_is_translated_only_for_holders_of_a_token(running: Edge) -> None:

@@ -69,6 +69,13 @@ def _lines(record: decision_record_pb2.DecisionRecord) -> Iterator[str]:
     for tier in record.signals.tiers:
         yield f"tier          {tier.name:10} {tier.version}  {tier.reason}"
     yield f"versions      normaliser {record.signals.normaliser_version}  lists {record.signals.lists_version}"
+    if record.signals.HasField("image"):
+        image = record.signals.image
+        yield f"image         {image.format} {image.width} x {image.height}"
+        yield f"pdq           {image.pdq_hash.hex()}  quality {image.pdq_quality}  banks {record.signals.banks_version}"
+    for match in record.signals.matches:
+        state = "negative" if match.negative else "cancelled" if match.cancelled else "counts"
+        yield f"match         {match.bank}/{match.entry_id}  {match.category or '-'}  distance {match.distance}  {state}"
     for name in sorted(record.features):
         yield f"context       {name:32} {record.features[name]:g}"
     for named in record.timings:

@@ -1,4 +1,4 @@
-"""`moat moderate TEXT …`, `moat replay FILE.jsonl` and `moat token`."""
+"""`moat moderate TEXT …`, `moat moderate --image FILE`, `moat replay FILE.jsonl` and `moat token`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import asyncio
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,13 +26,14 @@ _ASKING = ("game_server",)
 
 def register(commands: Commands) -> None:
     """Adds the subcommands."""
-    one = commands.add_parser("moderate", help="decide lines of text")
-    one.add_argument("text", nargs="+")
+    one = commands.add_parser("moderate", help="decide lines of text, and pictures")
+    one.add_argument("text", nargs="*")
+    one.add_argument("--image", type=Path, nargs="+", default=[], metavar="FILE", help="JPEG, PNG, WebP or GIF")
     one.add_argument("--user", default="cli")
     one.add_argument("--channel", default="")
     one.add_argument("--tenant", default="demo")
     one.add_argument("--json", action="store_true", help="one JSON object a line")
-    one.set_defaults(run=_moderate)
+    one.set_defaults(run=partial(_moderate, one))
     many = commands.add_parser("replay", help="decide a file of lines: {user, channel, text, to?}")
     many.add_argument("file", type=Path)
     many.add_argument("--tenant", default="demo")
@@ -52,26 +54,39 @@ def describe(decision: Decision) -> str:
     return " ".join(parts)
 
 
-def _moderate(arguments: argparse.Namespace) -> int:
+def _moderate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if not arguments.text and not arguments.image:
+        parser.error("say what to decide: lines of text, or --image FILE")
     return asyncio.run(_moderate_all(arguments))
 
 
 async def _moderate_all(arguments: argparse.Namespace) -> int:
     async with open_client(running_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
-        for text in arguments.text:
-            decision = await _ask(moat, text, arguments)
+        for content in (*arguments.text, *map(_read, arguments.image)):
+            decision = await _ask(moat, content, arguments)
             if arguments.json:
                 sys.stdout.write(json.dumps(dataclasses.asdict(decision), default=str) + "\n")
-            else:
-                sys.stdout.write(
-                    f"{describe(decision)}\n  {decision.display_text or '(not shown)'}\n  {decision.decision_id}\n"
-                )
+                continue
+            shown = decision.display_text
+            if isinstance(content, bytes) and decision.may_be_shown:
+                shown = "(the picture)"
+            sys.stdout.write(f"{describe(decision)}\n  {shown or '(not shown)'}\n  {decision.decision_id}\n")
     return 0
 
 
-async def _ask(moat: Moat, text: str, arguments: argparse.Namespace) -> Decision:
+def _read(path: Path) -> bytes:
     try:
-        return await moat.moderate(text, user_id=arguments.user, channel_id=arguments.channel)
+        return path.read_bytes()
+    except OSError as error:
+        raise Failure(str(error)) from None
+
+
+async def _ask(moat: Moat, content: str | bytes, arguments: argparse.Namespace) -> Decision:
+    who = {"user_id": arguments.user, "channel_id": arguments.channel}
+    try:
+        if isinstance(content, bytes):
+            return await moat.moderate_image(content, **who)
+        return await moat.moderate(content, **who)
     except MoatError as error:
         raise explained(error) from None
 

@@ -7,6 +7,7 @@ for good. So only an inference tells, and only unloading and loading again cures
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,10 @@ from services.runtime.logs import log
 
 _INFERENCE_SECONDS = 2.0
 _UNLOAD_SECONDS = 10.0
+_SHARE = 0.01
+"""Of a model's time that probing it may take: a large one is asked less often, a small one every time."""
+_LONGEST_SECONDS = 5.0
+"""Between two probes of a model, however long one takes."""
 
 
 class TritonHealth:
@@ -29,13 +34,24 @@ class TritonHealth:
         self._address = f"{server.host}:{server.grpc}"
         self._client: triton.InferenceServerClient | None = None
         self._sick: list[str] = []
+        self._well_until: dict[str, float] = {}
+        """By model, on the monotonic clock: before that it is not asked again."""
 
     async def probe(self) -> bool:
-        """Whether every loaded model answers. Raises ConnectionError naming those that do not."""
+        """Whether every model of the repository answers. Raises ConnectionError naming those that do not: one that could not be
+        loaded leaves the others, and the server, ready."""
         client = self._connect()
+        known, self._well_until = self._well_until, {}
         if not await client.is_server_ready():
             return False
-        self._sick = [name for name in await self._models(client) if not await self._answers(client, name)]
+        loaded = await self._models(client)
+        self._sick = [name for name, ready in loaded.items() if not ready]
+        now = time.monotonic()
+        for name in sorted(loaded.keys() - self._sick):
+            if known.get(name, 0.0) > now:
+                self._well_until[name] = known[name]
+            elif not await self._is_well(client, name):
+                self._sick.append(name)
         if self._sick:
             raise ConnectionError(f"no answer from {', '.join(self._sick)}")
         return True
@@ -56,9 +72,19 @@ class TritonHealth:
             self._client = triton.InferenceServerClient(self._address, channel_args=list(CHANNEL_OPTIONS))
         return self._client
 
-    async def _models(self, client: triton.InferenceServerClient) -> list[str]:
+    async def _models(self, client: triton.InferenceServerClient) -> dict[str, bool]:
+        """Whether each has a version that is ready."""
         index = await client.get_model_repository_index()
-        return sorted({model.name for model in index.models if model.state == "READY"})
+        ready = {model.name for model in index.models if model.state == "READY"}
+        return {model.name: model.name in ready for model in index.models}
+
+    async def _is_well(self, client: triton.InferenceServerClient, name: str) -> bool:
+        began = time.monotonic()
+        answers = await self._answers(client, name)
+        now = time.monotonic()
+        if answers:
+            self._well_until[name] = now + min(_LONGEST_SECONDS, (now - began) / _SHARE)
+        return answers
 
     async def _answers(self, client: triton.InferenceServerClient, name: str) -> bool:
         metadata = await client.get_model_metadata(name)

@@ -11,16 +11,18 @@ import time
 import psutil
 
 _FIRST_SECONDS = 15.0
-"""Until the first stub appears; its libraries may come from a slow disk. A stub may also die before it is seen."""
+"""Until each model has had its first stub; its libraries may come from a slow disk. A stub may also die before it is seen."""
 _ALONE_SECONDS = 3.0
-"""Between two stubs of a normal start (one that asks for the model's configuration, one that serves) lie milliseconds."""
+"""Between two stubs of a normal start (one that asks for the model's configuration, one that serves) lie milliseconds. Models are
+loaded side by side, so that from then on there are as many stubs as models, or more."""
 
 
 class StubWatch:
     """Of one server at a time; a new process id begins anew. Ask while the server starts."""
 
-    def __init__(self) -> None:
-        """Nothing was seen yet."""
+    def __init__(self, models: int) -> None:
+        """How many are loaded at the start."""
+        self._models = models
         self._pid = 0
         self._waits_until = 0.0
 
@@ -29,16 +31,16 @@ class StubWatch:
         now = time.monotonic()
         if pid != self._pid:
             self._pid, self._waits_until = pid, now + _FIRST_SECONDS
-        if _has_stub(pid):
+        if _stubs(pid) >= self._models:
             self._waits_until = now + _ALONE_SECONDS
         if now < self._waits_until:
             return ""
         return "the process behind a model died while the model was being loaded"
 
 
-def _has_stub(pid: int) -> bool:
+def _stubs(pid: int) -> int:
     try:
         children = psutil.Process(pid).children()
-        return any(child.status() != psutil.STATUS_ZOMBIE for child in children)
+        return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
     except psutil.NoSuchProcess:
-        return False
+        return 0

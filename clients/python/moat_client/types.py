@@ -38,7 +38,7 @@ class Decision:
     outcome: str
     """ALLOW, MASK, HOLD or DROP."""
     display_text: str
-    """As it may be shown; empty when nothing may."""
+    """As it may be shown; empty when nothing may, and for pictures."""
     decision_id: str = ""
     request_id: str = ""
     actions: tuple[Action, ...] = ()

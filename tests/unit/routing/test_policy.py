@@ -170,3 +170,55 @@ def test_a_file_that_has_gone_bad_leaves_the_last_good_policy_deciding(tmp_path:
     assert load_or_last_good(file, tmp_path).document == good.document
     with pytest.raises(BadPolicy, match=r"policy\.yaml"):
         load(file)
+
+
+def picture(category: str = "", **match: Any) -> Item:  # noqa: ANN401 - fields of a match
+    made = Item(surface="chat")
+    made.signals.image.pdq_quality = 100
+    if category:
+        made.signals.matches.add(bank="known", entry_id="e", category=category, **match)
+    return made
+
+
+def test_a_known_picture_is_seen_by_its_category() -> None:
+    decider = policy(when='match["violence.graphic"]', category="violence.graphic")
+    assert outcome(decider, picture("violence.graphic")) == "DROP"
+    assert outcome(decider, picture("hate.symbol")) == "ALLOW"
+    assert outcome(decider, item()) == "ALLOW"
+
+
+@pytest.mark.parametrize("match", [{"negative": True}, {"cancelled": True}])
+def test_a_match_that_does_not_count_does_not_fire(match: dict[str, bool]) -> None:
+    decider = policy(when='match["violence.graphic"]', category="violence.graphic")
+    assert outcome(decider, picture("violence.graphic", **match)) == "ALLOW"
+
+
+def test_a_category_that_no_bank_can_have_is_named() -> None:
+    with pytest.raises(BadPolicy, match=r"match has no 'violence\.threat'"):
+        policy(when='match["violence.threat"]')
+
+
+def test_rules_can_tell_pictures_from_lines() -> None:
+    decider = policy(when='kind == "image"')
+    assert (outcome(decider, picture()), outcome(decider, item())) == ("DROP", "ALLOW")
+
+
+def test_what_would_be_masked_in_a_line_is_held_in_a_picture() -> None:
+    decider = policy(when="user.messages_10s >= 1.0", effects=[{"kind": "MASK"}])
+    line, image = item(), picture()
+    for one in (line, image):
+        one.features["user.messages_10s"] = 1.0
+    assert (outcome(decider, image), outcome(decider, line)) == ("HOLD", "MASK")
+
+
+def test_without_its_model_a_picture_meets_what_the_policy_says() -> None:
+    without = picture()
+    without.signals.degraded.append("image_model")
+    verdict = policy().decide(without)
+    assert (outcome(policy(), without), list(verdict.degraded)) == ("HOLD", ["image_model:hold"])
+
+
+def test_the_default_policy_drops_a_known_picture_and_says_who_shall_look() -> None:
+    verdict = load(DEFAULT).decide(picture("child_safety.csam"))
+    assert verdict.outcome == verdict_pb2.OUTCOME_DROP
+    assert (verdict.queue, verdict.severity) == ("child_safety_review", 4)

@@ -140,7 +140,9 @@ class DecisionRecord(_message.Message):
 
     @_builtins.property
     def sealed_content(self) -> Global___SealedContent:
-        """The content, sealed under its subject's key; absent with `do_not_store`."""
+        """The content, sealed under its subject's key; absent with `do_not_store`, and for pictures, of which the record keeps
+        digest, hash, scores and matches only.
+        """
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -192,7 +194,7 @@ class NamedTiming(_message.Message):
     HOP_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
     hop: _builtins.str
-    """The hop: `detection`, `context`, `restrictions`, `routing`."""
+    """The hop: `detection`, `images` (detection, of pictures), `context`, `restrictions`, `routing`."""
     @_builtins.property
     def timing(self) -> _item_pb2.HopTiming:
         """Its timing."""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoat/detection/v1/signals.proto\x12\x11moat.detection.v1\"\xfa\x01\n\x07Signals\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12&\n\x05spans\x18\x02 \x03(\x0b\x32\x17.moat.detection.v1.Span\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13language_confidence\x18\x04 \x01(\x02\x12)\n\x05tiers\x18\x05 \x03(\x0b\x32\x1a.moat.detection.v1.TierUse\x12\x1a\n\x12normaliser_version\x18\x06 \x01(\t\x12\x15\n\rlists_version\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x08 \x03(\t\".\n\x05Score\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"U\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0f\n\x07term_id\x18\x05 \x01(\t\"8\n\x07TierUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoat/detection/v1/signals.proto\x12\x11moat.detection.v1\"\xee\x02\n\x07Signals\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12&\n\x05spans\x18\x02 \x03(\x0b\x32\x17.moat.detection.v1.Span\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13language_confidence\x18\x04 \x01(\x02\x12)\n\x05tiers\x18\x05 \x03(\x0b\x32\x1a.moat.detection.v1.TierUse\x12\x1a\n\x12normaliser_version\x18\x06 \x01(\t\x12\x15\n\rlists_version\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x08 \x03(\t\x12,\n\x05image\x18\t \x01(\x0b\x32\x1d.moat.detection.v1.ImageFacts\x12-\n\x07matches\x18\n \x03(\x0b\x32\x1c.moat.detection.v1.HashMatch\x12\x15\n\rbanks_version\x18\x0b \x01(\t\"b\n\nImageFacts\x12\x10\n\x08pdq_hash\x18\x01 \x01(\x0c\x12\x13\n\x0bpdq_quality\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\"t\n\tHashMatch\x12\x0c\n\x04\x62\x61nk\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x10\n\x08\x64istance\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x10\n\x08negative\x18\x05 \x01(\x08\x12\x11\n\tcancelled\x18\x06 \x01(\x08\".\n\x05Score\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"U\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0f\n\x07term_id\x18\x05 \x01(\t\"8\n\x07TierUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,11 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'moat.detection.v1.signals_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNALS']._serialized_start=55
-  _globals['_SIGNALS']._serialized_end=305
-  _globals['_SCORE']._serialized_start=307
-  _globals['_SCORE']._serialized_end=353
-  _globals['_SPAN']._serialized_start=355
-  _globals['_SPAN']._serialized_end=440
-  _globals['_TIERUSE']._serialized_start=442
-  _globals['_TIERUSE']._serialized_end=498
+  _globals['_SIGNALS']._serialized_end=421
+  _globals['_IMAGEFACTS']._serialized_start=423
+  _globals['_IMAGEFACTS']._serialized_end=521
+  _globals['_HASHMATCH']._serialized_start=523
+  _globals['_HASHMATCH']._serialized_end=639
+  _globals['_SCORE']._serialized_start=641
+  _globals['_SCORE']._serialized_end=687
+  _globals['_SPAN']._serialized_start=689
+  _globals['_SPAN']._serialized_end=774
+  _globals['_TIERUSE']._serialized_start=776
+  _globals['_TIERUSE']._serialized_end=832
 # @@protoc_insertion_point(module_scope)

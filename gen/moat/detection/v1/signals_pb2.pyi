@@ -34,6 +34,9 @@ class Signals(_message.Message):
     NORMALISER_VERSION_FIELD_NUMBER: _builtins.int
     LISTS_VERSION_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    MATCHES_FIELD_NUMBER: _builtins.int
+    BANKS_VERSION_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """ISO 639 code, `und` when unsure."""
     language_confidence: _builtins.float
@@ -42,6 +45,8 @@ class Signals(_message.Message):
     """Version of the normaliser whose output was scored."""
     lists_version: _builtins.str
     """Version (content hash) of the term lists that were matched."""
+    banks_version: _builtins.str
+    """Version (content hash) of the hash banks that were asked; empty for other contents."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
         """One calibrated probability per category that has an honest model, sorted by category."""
@@ -56,7 +61,15 @@ class Signals(_message.Message):
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts that were missing and are not in the scores, from a closed set (`deep_tier`, `language`)."""
+        """Parts that were missing and are not in the scores, from a closed set (`deep_tier`, `language`, `image_model`)."""
+
+    @_builtins.property
+    def image(self) -> Global___ImageFacts:
+        """What a picture is known by; absent for other contents, as spans are for pictures."""
+
+    @_builtins.property
+    def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HashMatch]:
+        """Entries of hash banks within reach of the picture's hash, nearest first, at most 16."""
 
     def __init__(
         self,
@@ -69,14 +82,97 @@ class Signals(_message.Message):
         normaliser_version: _builtins.str = ...,
         lists_version: _builtins.str = ...,
         degraded: _abc.Iterable[_builtins.str] | None = ...,
+        image: Global___ImageFacts | None = ...,
+        matches: _abc.Iterable[Global___HashMatch] | None = ...,
+        banks_version: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["degraded", b"degraded", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "normaliser_version", b"normaliser_version", "scores", b"scores", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banks_version", b"banks_version", "degraded", b"degraded", "image", b"image", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "matches", b"matches", "normaliser_version", b"normaliser_version", "scores", b"scores", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Signals: _TypeAlias = Signals  # noqa: Y015
+
+@_typing.final
+class ImageFacts(_message.Message):
+    """What is kept of a picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PDQ_HASH_FIELD_NUMBER: _builtins.int
+    PDQ_QUALITY_FIELD_NUMBER: _builtins.int
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    pdq_hash: _builtins.bytes
+    """PDQ hash, 32 bytes, most significant bit first: as hex it is what hash banks exchange."""
+    pdq_quality: _builtins.int
+    """PDQ quality, 0 to 100; below 50 a picture has too little structure for its hash to say anything, and nothing matches it."""
+    width: _builtins.int
+    """Pixels across, as it is shown (after EXIF orientation)."""
+    height: _builtins.int
+    """Pixels down, likewise."""
+    format: _builtins.str
+    """What the bytes are: `jpeg`, `png`, `webp` or `gif`."""
+    def __init__(
+        self,
+        *,
+        pdq_hash: _builtins.bytes = ...,
+        pdq_quality: _builtins.int = ...,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        format: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "height", b"height", "pdq_hash", b"pdq_hash", "pdq_quality", b"pdq_quality", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImageFacts: _TypeAlias = ImageFacts  # noqa: Y015
+
+@_typing.final
+class HashMatch(_message.Message):
+    """An entry of a hash bank within reach."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BANK_FIELD_NUMBER: _builtins.int
+    ENTRY_ID_FIELD_NUMBER: _builtins.int
+    DISTANCE_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    NEGATIVE_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    bank: _builtins.str
+    """Id of the bank."""
+    entry_id: _builtins.str
+    """Id of the entry in its bank."""
+    distance: _builtins.int
+    """Bits in which the hashes differ: 0 to 31."""
+    category: _builtins.str
+    """Category of the entry; empty for a negative entry that speaks against all."""
+    negative: _builtins.bool
+    """The entry says what the picture is not: matches of its category do not count."""
+    cancelled: _builtins.bool
+    """A negative entry spoke against this match: it is kept as evidence and does not count."""
+    def __init__(
+        self,
+        *,
+        bank: _builtins.str = ...,
+        entry_id: _builtins.str = ...,
+        distance: _builtins.int = ...,
+        category: _builtins.str = ...,
+        negative: _builtins.bool = ...,
+        cancelled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bank", b"bank", "cancelled", b"cancelled", "category", b"category", "distance", b"distance", "entry_id", b"entry_id", "negative", b"negative"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HashMatch: _TypeAlias = HashMatch  # noqa: Y015
 
 @_typing.final
 class Score(_message.Message):
@@ -89,7 +185,9 @@ class Score(_message.Message):
     category: _builtins.str
     """A category of the taxonomy, or `toxicity` (composite)."""
     probability: _builtins.float
-    """0 to 1: of contents that score p, a share p is of the category."""
+    """0 to 1: of contents that score p, a share p is of the category. Pictures' scores are a model's own, not calibrated (see
+    its card).
+    """
     def __init__(
         self,
         *,
@@ -152,11 +250,13 @@ class TierUse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`cache`, `terms`, `fast_text` or `deep_text`."""
+    """`cache`, `terms`, `fast_text`, `deep_text`, `hash_banks` or `nsfw_image`."""
     version: _builtins.str
     """Version of the model or list."""
     reason: _builtins.str
-    """Why this tier was asked (`always`, `uncertain`, `forced`) or not (`decided`, `out_of_time`, `unavailable`)."""
+    """Why this tier was asked (`always`, `uncertain`, `forced`) or not (`decided`, `out_of_time`, `unavailable`, `low_quality`).
+    Of `cache`: how like an earlier picture this one is (`exact`, `near`).
+    """
     def __init__(
         self,
         *,

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amoat/mesh/v1/content.proto\x12\x0cmoat.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\"\x9d\x01\n\x07\x43ontent\x12)\n\x04text\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.TextContentH\x00\x12+\n\x05image\x18\x02 \x01(\x0b\x32\x1a.moat.mesh.v1.ImageContentH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.moat.mesh.v1.AudioContentH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"B\n\x0bTextContent\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x19\n\x08language\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18#\"G\n\x0cImageContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x01\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x0c\x41udioContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x01\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amoat/mesh/v1/content.proto\x12\x0cmoat.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\"\x9d\x01\n\x07\x43ontent\x12)\n\x04text\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.TextContentH\x00\x12+\n\x05image\x18\x02 \x01(\x0b\x32\x1a.moat.mesh.v1.ImageContentH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.moat.mesh.v1.AudioContentH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"B\n\x0bTextContent\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x19\n\x08language\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18#\"G\n\x0cImageContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x02\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x0c\x41udioContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x01\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,7 +39,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXTCONTENT'].fields_by_name['language']._loaded_options = None
   _globals['_TEXTCONTENT'].fields_by_name['language']._serialized_options = b'\272H\004r\002\030#'
   _globals['_IMAGECONTENT'].fields_by_name['data']._loaded_options = None
-  _globals['_IMAGECONTENT'].fields_by_name['data']._serialized_options = b'\272H\tz\007\020\001\030\200\200\300\001'
+  _globals['_IMAGECONTENT'].fields_by_name['data']._serialized_options = b'\272H\tz\007\020\001\030\200\200\200\002'
   _globals['_IMAGECONTENT'].fields_by_name['media_type']._loaded_options = None
   _globals['_IMAGECONTENT'].fields_by_name['media_type']._serialized_options = b'\272H\004r\002\030@'
   _globals['_AUDIOCONTENT'].fields_by_name['data']._loaded_options = None

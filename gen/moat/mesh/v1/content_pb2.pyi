@@ -31,7 +31,7 @@ class Content(_message.Message):
 
     @_builtins.property
     def image(self) -> Global___ImageContent:
-        """A picture. Accepted by the schema; answered with UNIMPLEMENTED until an image detector is registered."""
+        """A picture."""
 
     @_builtins.property
     def audio(self) -> Global___AudioContent:
@@ -82,16 +82,16 @@ Global___TextContent: _TypeAlias = TextContent  # noqa: Y015
 
 @_typing.final
 class ImageContent(_message.Message):
-    """A picture, encoded."""
+    """A picture, encoded. It is scored and forgotten: neither log nor record keeps its bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """The encoded bytes, at most 3 MiB."""
+    """The encoded bytes, at most 4 MiB: JPEG, PNG, WebP or GIF, of which the first frame counts. At most 40 million pixels."""
     media_type: _builtins.str
-    """For example `image/png`."""
+    """What the caller believes it to be, for example `image/png`. Not believed: the bytes decide."""
     def __init__(
         self,
         *,

@@ -116,7 +116,7 @@ class Decision(_message.Message):
     outcome: _verdict_pb2.Outcome.ValueType
     """What happens to the content."""
     display_text: _builtins.str
-    """The text as it may be shown; empty when nothing may."""
+    """The text as it may be shown; empty when nothing may, and for contents that are no text."""
     notice: _builtins.str
     """What the author may be told; empty for nothing."""
     category: _builtins.str
