@@ -38,7 +38,7 @@ _SAMPLED, _WRITTEN = 1200, 15_000
 _ELSEWHERE, _LONG_FROM = 0.6, 100
 """See `Cascade`. Chosen on dev rows: of all rows that could be asked about, the deep tier gains most on these."""
 _CHAT = 6000
-_SHARE = 0.2
+_SHARE = 0.14
 """Of ordinary chat, as the bench makes it up, is asked about."""
 _COUNTS_AS = 500
 """Lines that a source counts as at most when the cascade is fitted."""
