@@ -64,6 +64,9 @@ def _read(lines: Iterable[str]) -> Iterator[tuple[object, str]]:
             continue
         try:
             document = json.loads(line)
-            yield document["id"], document["text"]
+            row_id, text = document["id"], document["text"]
         except (ValueError, KeyError, TypeError):
             raise Failure(f"line {number} is not a JSON object with id and text") from None
+        if not isinstance(text, str):
+            raise Failure(f"line {number}: text must be a string")
+        yield row_id, text

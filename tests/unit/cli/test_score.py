@@ -48,6 +48,7 @@ async def test_an_insult_at_the_end_of_a_long_text_is_seen() -> None:
     assert toxicity[3] > 0.5 > toxicity[0]
 
 
-async def test_a_row_without_text_is_named() -> None:
+@pytest.mark.parametrize("row", ['{"id": 1}', '{"id": 1, "text": null}', '{"id": 1, "text": 7}', "[]", "no json"])
+async def test_a_row_without_text_is_named(row: str) -> None:
     with pytest.raises(Failure, match="line 2"):
-        await scored([json.dumps(ROWS[0]), '{"id": 1}'])
+        await scored([json.dumps(ROWS[0]), row])
