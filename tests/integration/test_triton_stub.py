@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 
+from inference.server import REPOSITORY
 from tests.support.mesh import running_mesh
 from tools.launcher.control import Mesh
 from tools.launcher.status import ProgramStatus
+
+_MODELS = len(list(REPOSITORY.glob("*/config.pbtxt")))
 
 pytestmark = pytest.mark.xdist_group("triton")
 
@@ -56,7 +59,7 @@ def test_a_model_whose_process_died_is_loaded_again_without_a_restart(mesh: Mesh
     assert status_of(mesh).pid == server
 
 
-def test_a_server_whose_model_died_while_it_was_loaded_is_started_again_soon(mesh: Mesh) -> None:
+def test_a_server_whose_model_died_while_it_was_loaded_is_well_again_soon(mesh: Mesh) -> None:
     first = status_of(mesh)
     os.kill(first.pid, signal.SIGKILL)
     half_started = 0
@@ -68,7 +71,8 @@ def test_a_server_whose_model_died_while_it_was_loaded_is_started_again_soon(mes
         return half_started not in {0, first.pid} and any(killed(stub) for stub in stubs(half_started))
 
     until(a_stub_of_the_next_one_is_killed, 30)
-    until(lambda: status_of(mesh).pid not in {0, half_started} and healthy(mesh), 70)
+    # By another start if it waits for the dead one for ever, without one if it got over it: that depends on the moment.
+    until(lambda: healthy(mesh) and len(stubs(status_of(mesh).pid)) >= _MODELS, 70)
 
 
 def killed(process: psutil.Process) -> bool:
