@@ -86,6 +86,16 @@ async def test_a_request_id_with_other_content_is_refused(moat: Moat) -> None:
     assert (caught.value.code, caught.value.reason) == (grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
 
 
+async def test_the_same_text_again_is_known_already_and_the_record_says_so(moat: Moat) -> None:
+    text = f"did you see the comet {uuid.uuid4()}"
+    records = []
+    for _ in range(2):
+        decision = await moat.moderate(text, user_id=someone())
+        records.append((await moat.get_decision(decision.decision_id)).decision.signals)
+    assert [tier.name for tier in records[1].tiers] == ["cache", *(tier.name for tier in records[0].tiers)]
+    assert list(records[1].scores) == list(records[0].scores)
+
+
 async def test_do_not_store_keeps_facts_only(moat: Moat) -> None:
     decision = await moat.moderate("between us", user_id=someone(), do_not_store=True)
     found = await moat.get_decision(decision.decision_id, include_content=True)

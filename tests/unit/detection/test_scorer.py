@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -29,9 +30,9 @@ class SlowDeepTier:
         return self.asked[-1]
 
 
-def scorer(deep: SlowDeepTier, when: Deep) -> Scorer:
+def scorer(deep: SlowDeepTier, when: Deep, lists: Path | None = None) -> Scorer:
     settings = DetectionSettings()
-    terms, fast = Terms.load(settings.lists), FastTier.load(settings.fast_text)
+    terms, fast = Terms.load(lists or settings.lists), FastTier.load(settings.fast_text)
     cascade = Cascade.load(settings.fast_text)
     return Scorer(terms, fast, cast("DeepTier", deep), cascade, Languages(), when=when)
 
@@ -47,3 +48,13 @@ async def test_the_cheap_tiers_speak_at_once(when: Deep) -> None:
         future.set_result(answer)
     rest = [one.index async for part in parts for one in part]
     assert sorted(rest) == ([0, 1] if when is Deep.ALWAYS else [])
+
+
+async def test_a_tenants_own_list_holds_for_its_lines_alone(tmp_path: Path) -> None:
+    (tmp_path / "arena.yaml").write_text(
+        "id: arena\nversion: '1'\ntenant: arena\nentries: [{id: rival, category: harassment.insult, terms: [rivalsuck]}]"
+    )
+    lines = [Line("a rivalsuck", tenant="arena"), Line("a rivalsuck", tenant="harbor")]
+    parts = scorer(SlowDeepTier(), Deep.NEVER, tmp_path).score(lines)
+    found = [[span.term_id for span in one.signals.spans if span.term_id] async for part in parts for one in part]
+    assert found == [["rival"], []]
