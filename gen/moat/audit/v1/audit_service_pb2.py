@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from moat.audit.v1 import decision_record_pb2 as moat_dot_audit_dot_v1_dot_decision__record__pb2
+from moat.detection.v1 import signals_pb2 as moat_dot_detection_dot_v1_dot_signals__pb2
 from moat.mesh.v1 import content_pb2 as moat_dot_mesh_dot_v1_dot_content__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!moat/audit/v1/audit_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#moat/audit/v1/decision_record.proto\x1a\x1amoat/mesh/v1/content.proto\x1a moat/options/v1/permission.proto\"L\n\x12GetDecisionRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_content\x18\x02 \x01(\x08\"n\n\x13GetDecisionResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12&\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.Content\"m\n\x14ListDecisionsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x06\x66ilter\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"b\n\x15ListDecisionsResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe8\x01\n\x0c\x41uditService\x12h\n\x0bGetDecision\x12!.moat.audit.v1.GetDecisionRequest\x1a\".moat.audit.v1.GetDecisionResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.read\x12n\n\rListDecisions\x12#.moat.audit.v1.ListDecisionsRequest\x1a$.moat.audit.v1.ListDecisionsResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.readb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!moat/audit/v1/audit_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#moat/audit/v1/decision_record.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a\x1amoat/mesh/v1/content.proto\x1a moat/options/v1/permission.proto\"L\n\x12GetDecisionRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_content\x18\x02 \x01(\x08\"\x9c\x01\n\x13GetDecisionResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12&\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.Content\x12,\n\x05words\x18\x03 \x03(\x0b\x32\x1d.moat.detection.v1.FoundWords\"m\n\x14ListDecisionsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x06\x66ilter\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"b\n\x15ListDecisionsResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe8\x01\n\x0c\x41uditService\x12h\n\x0bGetDecision\x12!.moat.audit.v1.GetDecisionRequest\x1a\".moat.audit.v1.GetDecisionResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.read\x12n\n\rListDecisions\x12#.moat.audit.v1.ListDecisionsRequest\x1a$.moat.audit.v1.ListDecisionsResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,14 +48,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITSERVICE'].methods_by_name['GetDecision']._serialized_options = b'\352\340\030\016decisions.read'
   _globals['_AUDITSERVICE'].methods_by_name['ListDecisions']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListDecisions']._serialized_options = b'\352\340\030\016decisions.read'
-  _globals['_GETDECISIONREQUEST']._serialized_start=180
-  _globals['_GETDECISIONREQUEST']._serialized_end=256
-  _globals['_GETDECISIONRESPONSE']._serialized_start=258
-  _globals['_GETDECISIONRESPONSE']._serialized_end=368
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=370
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=479
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=481
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=579
-  _globals['_AUDITSERVICE']._serialized_start=582
-  _globals['_AUDITSERVICE']._serialized_end=814
+  _globals['_GETDECISIONREQUEST']._serialized_start=213
+  _globals['_GETDECISIONREQUEST']._serialized_end=289
+  _globals['_GETDECISIONRESPONSE']._serialized_start=292
+  _globals['_GETDECISIONRESPONSE']._serialized_end=448
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=450
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=559
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=561
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=659
+  _globals['_AUDITSERVICE']._serialized_start=662
+  _globals['_AUDITSERVICE']._serialized_end=894
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from moat.audit.v1 import decision_record_pb2 as _decision_record_pb2
+from moat.detection.v1 import signals_pb2 as _signals_pb2
 from moat.mesh.v1 import content_pb2 as _content_pb2
 import builtins as _builtins
 import sys
@@ -54,23 +55,29 @@ class GetDecisionResponse(_message.Message):
 
     DECISION_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def decision(self) -> _decision_record_pb2.DecisionRecord:
         """As recorded; `sealed_content.wrapped_key` is left out."""
 
     @_builtins.property
     def content(self) -> _content_pb2.Content:
-        """The content, if it was asked for, stored, and its key still exists."""
+        """The content, if it was asked for, stored, and its key still exists. Pictures and clips are without their bytes."""
+
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[_signals_pb2.FoundWords]:
+        """The words that were found in pictures and clips, likewise."""
 
     def __init__(
         self,
         *,
         decision: _decision_record_pb2.DecisionRecord | None = ...,
         content: _content_pb2.Content | None = ...,
+        words: _abc.Iterable[_signals_pb2.FoundWords] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "decision", b"decision"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "decision", b"decision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "decision", b"decision", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

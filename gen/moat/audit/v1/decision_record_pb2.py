@@ -26,10 +26,11 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from moat.detection.v1 import signals_pb2 as moat_dot_detection_dot_v1_dot_signals__pb2
 from moat.enforcement.v1 import enforcement_pb2 as moat_dot_enforcement_dot_v1_dot_enforcement__pb2
 from moat.mesh.v1 import item_pb2 as moat_dot_mesh_dot_v1_dot_item__pb2
+from moat.routing.v1 import routing_service_pb2 as moat_dot_routing_dot_v1_dot_routing__service__pb2
 from moat.routing.v1 import verdict_pb2 as moat_dot_routing_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#moat/audit/v1/decision_record.proto\x12\rmoat.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a\x1dmoat/routing/v1/verdict.proto\"\xa6\x06\n\x0e\x44\x65\x63isionRecord\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x05 \x01(\x0c\x12\x30\n\x0creceive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x08 \x01(\t\x12\x12\n\nchannel_id\x18\t \x01(\t\x12\x17\n\x0ftarget_user_ids\x18\n \x03(\t\x12\x0f\n\x07surface\x18\x0b \x01(\t\x12+\n\x07signals\x18\x0c \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12=\n\x08\x66\x65\x61tures\x18\r \x03(\x0b\x32+.moat.audit.v1.DecisionRecord.FeaturesEntry\x12\x36\n\x0crestrictions\x18\x0e \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\x0f\n\x07missing\x18\x0f \x03(\t\x12)\n\x07verdict\x18\x10 \x01(\x0b\x32\x18.moat.routing.v1.Verdict\x12+\n\x07timings\x18\x11 \x03(\x0b\x32\x1a.moat.audit.v1.NamedTiming\x12\x10\n\x08trace_id\x18\x12 \x01(\t\x12\x34\n\x0esealed_content\x18\x13 \x01(\x0b\x32\x1c.moat.audit.v1.SealedContent\x12\x10\n\x08\x64\x65graded\x18\x14 \x03(\t\x12\x0e\n\x06\x63\x61ller\x18\x15 \x01(\t\x12\x14\n\x0c\x64o_not_store\x18\x16 \x01(\x08\x12\x0f\n\x07spooled\x18\x17 \x01(\x08\x12\x14\n\x0c\x64uplicate_of\x18\x18 \x01(\t\x12\x17\n\x0fgateway_version\x18\x19 \x01(\t\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"C\n\x0bNamedTiming\x12\x0b\n\x03hop\x18\x01 \x01(\t\x12\'\n\x06timing\x18\x02 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\"W\n\rSealedContent\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x13\n\x0bwrapped_key\x18\x02 \x01(\x0c\x12\r\n\x05nonce\x18\x03 \x01(\x0c\x12\x12\n\nciphertext\x18\x04 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#moat/audit/v1/decision_record.proto\x12\rmoat.audit.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a%moat/routing/v1/routing_service.proto\x1a\x1dmoat/routing/v1/verdict.proto\"\xb6\x07\n\x0e\x44\x65\x63isionRecord\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0e\n\x06tenant\x18\x02 \x01(\t\x12\x13\n\x0b\x65nvironment\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\x16\n\x0e\x63ontent_digest\x18\x05 \x01(\x0c\x12\x30\n\x0creceive_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x08 \x01(\t\x12\x12\n\nchannel_id\x18\t \x01(\t\x12\x17\n\x0ftarget_user_ids\x18\n \x03(\t\x12\x0f\n\x07surface\x18\x0b \x01(\t\x12+\n\x07signals\x18\x0c \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12=\n\x08\x66\x65\x61tures\x18\r \x03(\x0b\x32+.moat.audit.v1.DecisionRecord.FeaturesEntry\x12\x36\n\x0crestrictions\x18\x0e \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\x0f\n\x07missing\x18\x0f \x03(\t\x12)\n\x07verdict\x18\x10 \x01(\x0b\x32\x18.moat.routing.v1.Verdict\x12+\n\x07timings\x18\x11 \x03(\x0b\x32\x1a.moat.audit.v1.NamedTiming\x12\x10\n\x08trace_id\x18\x12 \x01(\t\x12\x34\n\x0esealed_content\x18\x13 \x01(\x0b\x32\x1c.moat.audit.v1.SealedContent\x12\x10\n\x08\x64\x65graded\x18\x14 \x03(\t\x12\x0e\n\x06\x63\x61ller\x18\x15 \x01(\t\x12\x14\n\x0c\x64o_not_store\x18\x16 \x01(\x08\x12\x0f\n\x07spooled\x18\x17 \x01(\x08\x12\x14\n\x0c\x64uplicate_of\x18\x18 \x01(\t\x12\x17\n\x0fgateway_version\x18\x19 \x01(\t\x12+\n\x05parts\x18\x1a \x03(\x0b\x32\x1c.moat.routing.v1.PartSignals\x12\x32\n\x0csealed_words\x18\x1b \x01(\x0b\x32\x1c.moat.audit.v1.SealedContent\x12-\n\x08\x65vidence\x18\x1c \x03(\x0b\x32\x1b.moat.audit.v1.EvidenceFile\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\x9e\x01\n\x0c\x45videnceFile\x12\x13\n\x0b\x65vidence_id\x18\x01 \x01(\t\x12\x0c\n\x04part\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\x12\x0c\n\x04size\x18\x05 \x01(\x04\x12\x0e\n\x06key_id\x18\x06 \x01(\t\x12/\n\x0b\x64\x65lete_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\x0bNamedTiming\x12\x0b\n\x03hop\x18\x01 \x01(\t\x12\'\n\x06timing\x18\x02 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\"W\n\rSealedContent\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x13\n\x0bwrapped_key\x18\x02 \x01(\x0c\x12\r\n\x05nonce\x18\x03 \x01(\x0c\x12\x12\n\nciphertext\x18\x04 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,12 +39,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DECISIONRECORD_FEATURESENTRY']._loaded_options = None
   _globals['_DECISIONRECORD_FEATURESENTRY']._serialized_options = b'8\001'
-  _globals['_DECISIONRECORD']._serialized_start=216
-  _globals['_DECISIONRECORD']._serialized_end=1022
-  _globals['_DECISIONRECORD_FEATURESENTRY']._serialized_start=975
-  _globals['_DECISIONRECORD_FEATURESENTRY']._serialized_end=1022
-  _globals['_NAMEDTIMING']._serialized_start=1024
-  _globals['_NAMEDTIMING']._serialized_end=1091
-  _globals['_SEALEDCONTENT']._serialized_start=1093
-  _globals['_SEALEDCONTENT']._serialized_end=1180
+  _globals['_DECISIONRECORD']._serialized_start=255
+  _globals['_DECISIONRECORD']._serialized_end=1205
+  _globals['_DECISIONRECORD_FEATURESENTRY']._serialized_start=1158
+  _globals['_DECISIONRECORD_FEATURESENTRY']._serialized_end=1205
+  _globals['_EVIDENCEFILE']._serialized_start=1208
+  _globals['_EVIDENCEFILE']._serialized_end=1366
+  _globals['_NAMEDTIMING']._serialized_start=1368
+  _globals['_NAMEDTIMING']._serialized_end=1435
+  _globals['_SEALEDCONTENT']._serialized_start=1437
+  _globals['_SEALEDCONTENT']._serialized_end=1524
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from moat.detection.v1 import signals_pb2 as _signals_pb2
 from moat.enforcement.v1 import enforcement_pb2 as _enforcement_pb2
 from moat.mesh.v1 import item_pb2 as _item_pb2
+from moat.routing.v1 import routing_service_pb2 as _routing_service_pb2
 from moat.routing.v1 import verdict_pb2 as _verdict_pb2
 import builtins as _builtins
 import sys
@@ -74,6 +75,9 @@ class DecisionRecord(_message.Message):
     SPOOLED_FIELD_NUMBER: _builtins.int
     DUPLICATE_OF_FIELD_NUMBER: _builtins.int
     GATEWAY_VERSION_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    SEALED_WORDS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """UUIDv7, made by the gateway."""
     tenant: _builtins.str
@@ -140,13 +144,27 @@ class DecisionRecord(_message.Message):
 
     @_builtins.property
     def sealed_content(self) -> Global___SealedContent:
-        """The content, sealed under its subject's key; absent with `do_not_store`, and for pictures, of which the record keeps
-        digest, hash, scores and matches only.
+        """The content, sealed under its subject's key; absent with `do_not_store`. The bytes of pictures and clips are left out of it: the
+        record keeps digest, hashes, scores and matches, and bytes only as `evidence`.
         """
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Every named degradation of this decision."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[_routing_service_pb2.PartSignals]:
+        """Of content in parts: what each is and what detection found in it, in their order; `signals` is absent then."""
+
+    @_builtins.property
+    def sealed_words(self) -> Global___SealedContent:
+        """The words that were found in pictures and clips, sealed under the content's key: a serialised moat.detection.v1.FoundWordsList. Absent
+        with `do_not_store`, and where there are none.
+        """
+
+    @_builtins.property
+    def evidence(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceFile]:
+        """Files that are kept as evidence."""
 
     def __init__(
         self,
@@ -176,14 +194,65 @@ class DecisionRecord(_message.Message):
         spooled: _builtins.bool = ...,
         duplicate_of: _builtins.str = ...,
         gateway_version: _builtins.str = ...,
+        parts: _abc.Iterable[_routing_service_pb2.PartSignals] | None = ...,
+        sealed_words: Global___SealedContent | None = ...,
+        evidence: _abc.Iterable[Global___EvidenceFile] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "receive_time", b"receive_time", "sealed_content", b"sealed_content", "signals", b"signals", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "receive_time", b"receive_time", "sealed_content", b"sealed_content", "sealed_words", b"sealed_words", "signals", b"signals", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "channel_id", b"channel_id", "content_digest", b"content_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "degraded", b"degraded", "do_not_store", b"do_not_store", "duplicate_of", b"duplicate_of", "environment", b"environment", "features", b"features", "gateway_version", b"gateway_version", "missing", b"missing", "receive_time", b"receive_time", "request_id", b"request_id", "restrictions", b"restrictions", "sealed_content", b"sealed_content", "signals", b"signals", "spooled", b"spooled", "surface", b"surface", "target_user_ids", b"target_user_ids", "tenant", b"tenant", "timings", b"timings", "trace_id", b"trace_id", "user_id", b"user_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "channel_id", b"channel_id", "content_digest", b"content_digest", "decide_time", b"decide_time", "decision_id", b"decision_id", "degraded", b"degraded", "do_not_store", b"do_not_store", "duplicate_of", b"duplicate_of", "environment", b"environment", "evidence", b"evidence", "features", b"features", "gateway_version", b"gateway_version", "missing", b"missing", "parts", b"parts", "receive_time", b"receive_time", "request_id", b"request_id", "restrictions", b"restrictions", "sealed_content", b"sealed_content", "sealed_words", b"sealed_words", "signals", b"signals", "spooled", b"spooled", "surface", b"surface", "target_user_ids", b"target_user_ids", "tenant", b"tenant", "timings", b"timings", "trace_id", b"trace_id", "user_id", b"user_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DecisionRecord: _TypeAlias = DecisionRecord  # noqa: Y015
+
+@_typing.final
+class EvidenceFile(_message.Message):
+    """A file that is kept sealed in the evidence store: a picture's or a clip's bytes as they came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVIDENCE_ID_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_FIELD_NUMBER: _builtins.int
+    evidence_id: _builtins.str
+    """UUIDv7."""
+    part: _builtins.int
+    """Position of the part that it was; 0 for content that is one thing."""
+    kind: _builtins.str
+    """`image` or `audio`."""
+    sha256: _builtins.bytes
+    """SHA-256 of the bytes as they came; 32 bytes."""
+    size: _builtins.int
+    """How many bytes."""
+    key_id: _builtins.str
+    """The subject's data key that sealed it (UUID): erasure destroys the key."""
+    @_builtins.property
+    def delete_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is deleted, unless it is held."""
+
+    def __init__(
+        self,
+        *,
+        evidence_id: _builtins.str = ...,
+        part: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
+        size: _builtins.int = ...,
+        key_id: _builtins.str = ...,
+        delete_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_time", b"delete_time", "evidence_id", b"evidence_id", "key_id", b"key_id", "kind", b"kind", "part", b"part", "sha256", b"sha256", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvidenceFile: _TypeAlias = EvidenceFile  # noqa: Y015
 
 @_typing.final
 class NamedTiming(_message.Message):
@@ -194,7 +263,7 @@ class NamedTiming(_message.Message):
     HOP_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
     hop: _builtins.str
-    """The hop: `detection`, `images` (detection, of pictures), `context`, `restrictions`, `routing`."""
+    """The hop: `detection`, `images` and `sounds` (detection, of pictures and clips), `context`, `restrictions`, `routing`, `evidence`."""
     @_builtins.property
     def timing(self) -> _item_pb2.HopTiming:
         """Its timing."""

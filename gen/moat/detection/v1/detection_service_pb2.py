@@ -30,7 +30,7 @@ from moat.mesh.v1 import item_pb2 as moat_dot_mesh_dot_v1_dot_item__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)moat/detection/v1/detection_service.proto\x12\x11moat.detection.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a\x1amoat/mesh/v1/content.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"g\n\x14ScoreContentsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.detection.v1.ScoreItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x89\x01\n\tScoreItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.ContentB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07surface\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"y\n\x15ScoreContentsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.detection.v1.ScoreResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x95\x01\n\x0bScoreResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12+\n\x07signals\x18\x03 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x8f\x01\n\x10\x44\x65tectionService\x12{\n\rScoreContents\x12\'.moat.detection.v1.ScoreContentsRequest\x1a(.moat.detection.v1.ScoreContentsResponse\"\x13\xea\xe0\x18\x0f\x64\x65tection.score(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)moat/detection/v1/detection_service.proto\x12\x11moat.detection.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a\x1amoat/mesh/v1/content.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\"g\n\x14ScoreContentsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.detection.v1.ScoreItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x89\x01\n\tScoreItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12.\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.ContentB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07surface\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"y\n\x15ScoreContentsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.detection.v1.ScoreResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\xc3\x01\n\x0bScoreResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12+\n\x07signals\x18\x03 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming\x12,\n\x05words\x18\x05 \x01(\x0b\x32\x1d.moat.detection.v1.FoundWords2\x8f\x01\n\x10\x44\x65tectionService\x12{\n\rScoreContents\x12\'.moat.detection.v1.ScoreContentsRequest\x1a(.moat.detection.v1.ScoreContentsResponse\"\x13\xea\xe0\x18\x0f\x64\x65tection.score(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,7 +56,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCORECONTENTSRESPONSE']._serialized_start=483
   _globals['_SCORECONTENTSRESPONSE']._serialized_end=604
   _globals['_SCORERESULT']._serialized_start=607
-  _globals['_SCORERESULT']._serialized_end=756
-  _globals['_DETECTIONSERVICE']._serialized_start=759
-  _globals['_DETECTIONSERVICE']._serialized_end=902
+  _globals['_SCORERESULT']._serialized_end=802
+  _globals['_DETECTIONSERVICE']._serialized_start=805
+  _globals['_DETECTIONSERVICE']._serialized_end=948
 # @@protoc_insertion_point(module_scope)

@@ -67,7 +67,7 @@ class ScoreItem(_message.Message):
 
     @_builtins.property
     def content(self) -> _content_pb2.Content:
-        """What to score."""
+        """What to score: one thing. Of content in parts, each part is an item."""
 
     def __init__(
         self,
@@ -128,6 +128,7 @@ class ScoreResult(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     SIGNALS_FIELD_NUMBER: _builtins.int
     TIMING_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     """Position of the item in the request."""
     @_builtins.property
@@ -142,6 +143,10 @@ class ScoreResult(_message.Message):
     def timing(self) -> _item_pb2.HopTiming:
         """How long it took."""
 
+    @_builtins.property
+    def words(self) -> _signals_pb2.FoundWords:
+        """Words that were found in it; absent if there are none. Content, unlike the signals."""
+
     def __init__(
         self,
         *,
@@ -149,10 +154,11 @@ class ScoreResult(_message.Message):
         error: _status_pb2.Status | None = ...,
         signals: _signals_pb2.Signals | None = ...,
         timing: _item_pb2.HopTiming | None = ...,
+        words: _signals_pb2.FoundWords | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "signals", b"signals", "timing", b"timing"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "signals", b"signals", "timing", b"timing", "words", b"words"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "signals", b"signals", "timing", b"timing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "index", b"index", "signals", b"signals", "timing", b"timing", "words", b"words"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

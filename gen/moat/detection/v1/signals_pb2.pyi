@@ -37,6 +37,10 @@ class Signals(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     MATCHES_FIELD_NUMBER: _builtins.int
     BANKS_VERSION_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    CARRIED_FIELD_NUMBER: _builtins.int
+    DETECTORS_FIELD_NUMBER: _builtins.int
+    SHADOW_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """ISO 639 code, `und` when unsure."""
     language_confidence: _builtins.float
@@ -61,7 +65,9 @@ class Signals(_message.Message):
 
     @_builtins.property
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts that were missing and are not in the scores, from a closed set (`deep_tier`, `language`, `image_model`)."""
+        """Parts that were missing and are not in the scores, from a closed set (`deep_tier`, `language`, `image_model`,
+        `image_text`, `speech`, `detectors`).
+        """
 
     @_builtins.property
     def image(self) -> Global___ImageFacts:
@@ -70,6 +76,24 @@ class Signals(_message.Message):
     @_builtins.property
     def matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___HashMatch]:
         """Entries of hash banks within reach of the picture's hash, nearest first, at most 16."""
+
+    @_builtins.property
+    def audio(self) -> Global___AudioFacts:
+        """What a sound clip is known by; absent for other contents."""
+
+    @_builtins.property
+    def carried(self) -> Global___CarriedText:
+        """What a picture shows or a clip says in words, gone through the text path like any line; absent if there are none."""
+
+    @_builtins.property
+    def detectors(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectorFinding]:
+        """What plugged-in detectors found, sorted by name."""
+
+    @_builtins.property
+    def shadow(self) -> Global___ShadowScores:
+        """What a model that is tried beside the live one would have said; it decides nothing. Absent if none is tried, or if it
+        was not ready when the answer left.
+        """
 
     def __init__(
         self,
@@ -85,14 +109,308 @@ class Signals(_message.Message):
         image: Global___ImageFacts | None = ...,
         matches: _abc.Iterable[Global___HashMatch] | None = ...,
         banks_version: _builtins.str = ...,
+        audio: Global___AudioFacts | None = ...,
+        carried: Global___CarriedText | None = ...,
+        detectors: _abc.Iterable[Global___DetectorFinding] | None = ...,
+        shadow: Global___ShadowScores | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image", b"image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "carried", b"carried", "image", b"image", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["banks_version", b"banks_version", "degraded", b"degraded", "image", b"image", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "matches", b"matches", "normaliser_version", b"normaliser_version", "scores", b"scores", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "banks_version", b"banks_version", "carried", b"carried", "degraded", b"degraded", "detectors", b"detectors", "image", b"image", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "matches", b"matches", "normaliser_version", b"normaliser_version", "scores", b"scores", "shadow", b"shadow", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Signals: _TypeAlias = Signals  # noqa: Y015
+
+@_typing.final
+class CarriedText(_message.Message):
+    """The findings about words that another content carries. The words themselves are content: see `FoundWords`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    PLACES_FIELD_NUMBER: _builtins.int
+    LENGTH_FIELD_NUMBER: _builtins.int
+    length: _builtins.int
+    """How many code points there are."""
+    @_builtins.property
+    def signals(self) -> Global___Signals:
+        """As of a line of text; the spans count code points of the words as found."""
+
+    @_builtins.property
+    def places(self) -> _containers.RepeatedCompositeFieldContainer[Global___Place]:
+        """Where the words stand, in order."""
+
+    def __init__(
+        self,
+        *,
+        signals: Global___Signals | None = ...,
+        places: _abc.Iterable[Global___Place] | None = ...,
+        length: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signals", b"signals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["length", b"length", "places", b"places", "signals", b"signals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CarriedText: _TypeAlias = CarriedText  # noqa: Y015
+
+@_typing.final
+class FoundWords(_message.Message):
+    """Words that were read in a picture or heard in a clip. They are content: sealed where content is sealed, and in no log."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    """Position of the part that they were found in; 0 for content that is one thing."""
+    text: _builtins.str
+    """The words; lines and utterances are parted by a line feed."""
+    def __init__(
+        self,
+        *,
+        part: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundWords: _TypeAlias = FoundWords  # noqa: Y015
+
+@_typing.final
+class FoundWordsList(_message.Message):
+    """All words found in a content: what a record keeps sealed of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def words(self) -> _containers.RepeatedCompositeFieldContainer[Global___FoundWords]:
+        """By part."""
+
+    def __init__(
+        self,
+        *,
+        words: _abc.Iterable[Global___FoundWords] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FoundWordsList: _TypeAlias = FoundWordsList  # noqa: Y015
+
+@_typing.final
+class Place(_message.Message):
+    """Where a stretch of carried words stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """First code point of the words, counted from 0."""
+    end: _builtins.int
+    """One past the last."""
+    confidence: _builtins.float
+    """How sure the reader or listener is of the words, 0 to 1."""
+    @_builtins.property
+    def box(self) -> Global___Box:
+        """In a picture."""
+
+    @_builtins.property
+    def interval(self) -> Global___Interval:
+        """In a clip."""
+
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        box: Global___Box | None = ...,
+        interval: Global___Interval | None = ...,
+        confidence: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "interval", b"interval", "where", b"where"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "confidence", b"confidence", "end", b"end", "interval", b"interval", "start", b"start", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_where: _TypeAlias = _typing.Literal["box", "interval"]  # noqa: Y015
+    _WhichOneofArgType_where: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_where) -> _WhichOneofReturnType_where | None: ...
+
+Global___Place: _TypeAlias = Place  # noqa: Y015
+
+@_typing.final
+class Box(_message.Message):
+    """An upright rectangle in a picture as it is shown, in shares of its width and height from the top left corner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEFT_FIELD_NUMBER: _builtins.int
+    TOP_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    BOTTOM_FIELD_NUMBER: _builtins.int
+    left: _builtins.float
+    """0 to 1."""
+    top: _builtins.float
+    """0 to 1."""
+    right: _builtins.float
+    """0 to 1."""
+    bottom: _builtins.float
+    """0 to 1."""
+    def __init__(
+        self,
+        *,
+        left: _builtins.float = ...,
+        top: _builtins.float = ...,
+        right: _builtins.float = ...,
+        bottom: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bottom", b"bottom", "left", b"left", "right", b"right", "top", b"top"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Box: _TypeAlias = Box  # noqa: Y015
+
+@_typing.final
+class Interval(_message.Message):
+    """A stretch of a clip."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_MILLIS_FIELD_NUMBER: _builtins.int
+    END_MILLIS_FIELD_NUMBER: _builtins.int
+    start_millis: _builtins.int
+    """Milliseconds from the clip's beginning."""
+    end_millis: _builtins.int
+    """One past the last."""
+    def __init__(
+        self,
+        *,
+        start_millis: _builtins.int = ...,
+        end_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_millis", b"end_millis", "start_millis", b"start_millis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interval: _TypeAlias = Interval  # noqa: Y015
+
+@_typing.final
+class AudioFacts(_message.Message):
+    """What is kept of a sound clip."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DURATION_MILLIS_FIELD_NUMBER: _builtins.int
+    SPEECH_MILLIS_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    duration_millis: _builtins.int
+    """How long it is."""
+    speech_millis: _builtins.int
+    """How much of it is speech."""
+    sample_rate: _builtins.int
+    """Samples a second as it came."""
+    format: _builtins.str
+    """What the bytes are: `wav` or `pcm`."""
+    def __init__(
+        self,
+        *,
+        duration_millis: _builtins.int = ...,
+        speech_millis: _builtins.int = ...,
+        sample_rate: _builtins.int = ...,
+        format: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_millis", b"duration_millis", "format", b"format", "sample_rate", b"sample_rate", "speech_millis", b"speech_millis"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioFacts: _TypeAlias = AudioFacts  # noqa: Y015
+
+@_typing.final
+class DetectorFinding(_message.Message):
+    """What one plugged-in detector found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    COST_MICROS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the registry."""
+    version: _builtins.str
+    """Its version."""
+    state: _builtins.str
+    """`answered`, or why it did not: `out_of_time`, `unavailable` (its breaker is open), `over_budget`, `failed`."""
+    cost_micros: _builtins.int
+    """What it cost, in millionths of the budget's unit."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """What it says, one a category of its card; empty unless it answered."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        version: _builtins.str = ...,
+        state: _builtins.str = ...,
+        scores: _abc.Iterable[Global___Score] | None = ...,
+        cost_micros: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost_micros", b"cost_micros", "name", b"name", "scores", b"scores", "state", b"state", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectorFinding: _TypeAlias = DetectorFinding  # noqa: Y015
+
+@_typing.final
+class ShadowScores(_message.Message):
+    """What a model that is tried said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """The tried model's version."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
+        """One calibrated probability a category, sorted by category."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        scores: _abc.Iterable[Global___Score] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scores", b"scores", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShadowScores: _TypeAlias = ShadowScores  # noqa: Y015
 
 @_typing.final
 class ImageFacts(_message.Message):
@@ -250,7 +568,7 @@ class TierUse(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`cache`, `terms`, `fast_text`, `deep_text`, `hash_banks` or `nsfw_image`."""
+    """`cache`, `terms`, `fast_text`, `deep_text`, `hash_banks`, `nsfw_image`, `image_text`, `voice_activity` or `speech_text`."""
     version: _builtins.str
     """Version of the model or list."""
     reason: _builtins.str

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amoat/mesh/v1/content.proto\x12\x0cmoat.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\"\x9d\x01\n\x07\x43ontent\x12)\n\x04text\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.TextContentH\x00\x12+\n\x05image\x18\x02 \x01(\x0b\x32\x1a.moat.mesh.v1.ImageContentH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.moat.mesh.v1.AudioContentH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"B\n\x0bTextContent\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x19\n\x08language\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18#\"G\n\x0cImageContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x02\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x0c\x41udioContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x01\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1amoat/mesh/v1/content.proto\x12\x0cmoat.mesh.v1\x1a\x1b\x62uf/validate/validate.proto\"\xca\x01\n\x07\x43ontent\x12)\n\x04text\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.TextContentH\x00\x12+\n\x05image\x18\x02 \x01(\x0b\x32\x1a.moat.mesh.v1.ImageContentH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.moat.mesh.v1.AudioContentH\x00\x12+\n\x05parts\x18\x04 \x01(\x0b\x32\x1a.moat.mesh.v1.PartsContentH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"=\n\x0cPartsContent\x12-\n\x05parts\x18\x01 \x03(\x0b\x32\x12.moat.mesh.v1.PartB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\"\x9a\x01\n\x04Part\x12)\n\x04text\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.TextContentH\x00\x12+\n\x05image\x18\x02 \x01(\x0b\x32\x1a.moat.mesh.v1.ImageContentH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.moat.mesh.v1.AudioContentH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"B\n\x0bTextContent\x12\x18\n\x04text\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x19\n\x08language\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18#\"G\n\x0cImageContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\x80\x02\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"G\n\x0c\x41udioContent\x12\x1a\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x01\x12\x1b\n\nmedia_type\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,6 +34,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CONTENT'].oneofs_by_name['kind']._loaded_options = None
   _globals['_CONTENT'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
+  _globals['_PARTSCONTENT'].fields_by_name['parts']._loaded_options = None
+  _globals['_PARTSCONTENT'].fields_by_name['parts']._serialized_options = b'\272H\007\222\001\004\010\001\020\010'
+  _globals['_PART'].oneofs_by_name['kind']._loaded_options = None
+  _globals['_PART'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
   _globals['_TEXTCONTENT'].fields_by_name['text']._loaded_options = None
   _globals['_TEXTCONTENT'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001\030\220N'
   _globals['_TEXTCONTENT'].fields_by_name['language']._loaded_options = None
@@ -47,11 +51,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDIOCONTENT'].fields_by_name['media_type']._loaded_options = None
   _globals['_AUDIOCONTENT'].fields_by_name['media_type']._serialized_options = b'\272H\004r\002\030@'
   _globals['_CONTENT']._serialized_start=74
-  _globals['_CONTENT']._serialized_end=231
-  _globals['_TEXTCONTENT']._serialized_start=233
-  _globals['_TEXTCONTENT']._serialized_end=299
-  _globals['_IMAGECONTENT']._serialized_start=301
-  _globals['_IMAGECONTENT']._serialized_end=372
-  _globals['_AUDIOCONTENT']._serialized_start=374
-  _globals['_AUDIOCONTENT']._serialized_end=445
+  _globals['_CONTENT']._serialized_end=276
+  _globals['_PARTSCONTENT']._serialized_start=278
+  _globals['_PARTSCONTENT']._serialized_end=339
+  _globals['_PART']._serialized_start=342
+  _globals['_PART']._serialized_end=496
+  _globals['_TEXTCONTENT']._serialized_start=498
+  _globals['_TEXTCONTENT']._serialized_end=564
+  _globals['_IMAGECONTENT']._serialized_start=566
+  _globals['_IMAGECONTENT']._serialized_end=637
+  _globals['_AUDIOCONTENT']._serialized_start=639
+  _globals['_AUDIOCONTENT']._serialized_end=710
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -25,6 +27,7 @@ class Content(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     IMAGE_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def text(self) -> Global___TextContent:
         """A line of text."""
@@ -35,7 +38,76 @@ class Content(_message.Message):
 
     @_builtins.property
     def audio(self) -> Global___AudioContent:
-        """A sound clip. Accepted by the schema; answered with UNIMPLEMENTED until an audio detector is registered."""
+        """A sound clip with speech."""
+
+    @_builtins.property
+    def parts(self) -> Global___PartsContent:
+        """Several of these that are shown together: a message with its pictures, say."""
+
+    def __init__(
+        self,
+        *,
+        text: Global___TextContent | None = ...,
+        image: Global___ImageContent | None = ...,
+        audio: Global___AudioContent | None = ...,
+        parts: Global___PartsContent | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "image", b"image", "kind", b"kind", "parts", b"parts", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "image", b"image", "kind", b"kind", "parts", b"parts", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["text", "image", "audio", "parts"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Content: _TypeAlias = Content  # noqa: Y015
+
+@_typing.final
+class PartsContent(_message.Message):
+    """Things that are shown together or not at all unless the caller can show parts alone. They are decided as one: the verdict says
+    which of them caused what.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
+        """1 to 8."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___Part] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartsContent: _TypeAlias = PartsContent  # noqa: Y015
+
+@_typing.final
+class Part(_message.Message):
+    """One of several things. In verdicts and records it goes by its position, counted from 0."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    IMAGE_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def text(self) -> Global___TextContent:
+        """A line of text."""
+
+    @_builtins.property
+    def image(self) -> Global___ImageContent:
+        """A picture."""
+
+    @_builtins.property
+    def audio(self) -> Global___AudioContent:
+        """A sound clip with speech."""
 
     def __init__(
         self,
@@ -52,7 +124,7 @@ class Content(_message.Message):
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
-Global___Content: _TypeAlias = Content  # noqa: Y015
+Global___Part: _TypeAlias = Part  # noqa: Y015
 
 @_typing.final
 class TextContent(_message.Message):
@@ -82,7 +154,9 @@ Global___TextContent: _TypeAlias = TextContent  # noqa: Y015
 
 @_typing.final
 class ImageContent(_message.Message):
-    """A picture, encoded. It is scored and forgotten: neither log nor record keeps its bytes."""
+    """A picture, encoded. It is scored and forgotten: neither log nor record keeps its bytes, unless a rule of the policy keeps them
+    as evidence.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -108,16 +182,18 @@ Global___ImageContent: _TypeAlias = ImageContent  # noqa: Y015
 
 @_typing.final
 class AudioContent(_message.Message):
-    """A sound clip, encoded."""
+    """A sound clip, encoded. As of a picture, its bytes are kept only as evidence."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DATA_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """The encoded bytes, at most 3 MiB."""
+    """The encoded bytes, at most 3 MiB: WAV (PCM, 8 or 16 bits, or 32-bit float), or PCM without a header where `media_type` says so. At
+    most 90 seconds.
+    """
     media_type: _builtins.str
-    """For example `audio/wav`."""
+    """`audio/wav` (the default), or `audio/pcm;rate=16000`: 16-bit signed little-endian, one channel."""
     def __init__(
         self,
         *,

@@ -109,6 +109,8 @@ class Decision(_message.Message):
     TRACE_ID_FIELD_NUMBER: _builtins.int
     DECIDE_TIME_FIELD_NUMBER: _builtins.int
     REPLAYED_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
     decision_id: _builtins.str
     """UUIDv7."""
     request_id: _builtins.str
@@ -116,7 +118,7 @@ class Decision(_message.Message):
     outcome: _verdict_pb2.Outcome.ValueType
     """What happens to the content."""
     display_text: _builtins.str
-    """The text as it may be shown; empty when nothing may, and for contents that are no text."""
+    """The text as it may be shown; empty when nothing may, and for contents that are no text. Of content in parts: see `parts`."""
     notice: _builtins.str
     """What the author may be told; empty for nothing."""
     category: _builtins.str
@@ -133,7 +135,7 @@ class Decision(_message.Message):
 
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[_signals_pb2.Score]:
-        """One calibrated probability per category."""
+        """One calibrated probability per category; of content in parts the most that any part has."""
 
     @_builtins.property
     def policy(self) -> _verdict_pb2.PolicyRef:
@@ -146,6 +148,16 @@ class Decision(_message.Message):
     @_builtins.property
     def decide_time(self) -> _timestamp_pb2.Timestamp:
         """When it was decided."""
+
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartDecision]:
+        """Of content in parts: what would happen to each alone, in their order, for callers who can show the others. Empty for content
+        that is one thing.
+        """
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """What in the content the decision rests on, and where: one for each place that speaks for a category of a rule that fired. At most 64."""
 
     def __init__(
         self,
@@ -164,14 +176,132 @@ class Decision(_message.Message):
         trace_id: _builtins.str = ...,
         decide_time: _timestamp_pb2.Timestamp | None = ...,
         replayed: _builtins.bool = ...,
+        parts: _abc.Iterable[Global___PartDecision] | None = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "category", b"category", "decide_time", b"decide_time", "decision_id", b"decision_id", "degraded", b"degraded", "display_text", b"display_text", "notice", b"notice", "outcome", b"outcome", "policy", b"policy", "replayed", b"replayed", "request_id", b"request_id", "scores", b"scores", "severity", b"severity", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions", "category", b"category", "decide_time", b"decide_time", "decision_id", b"decision_id", "degraded", b"degraded", "display_text", b"display_text", "findings", b"findings", "notice", b"notice", "outcome", b"outcome", "parts", b"parts", "policy", b"policy", "replayed", b"replayed", "request_id", b"request_id", "scores", b"scores", "severity", b"severity", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Decision: _TypeAlias = Decision  # noqa: Y015
+
+@_typing.final
+class PartDecision(_message.Message):
+    """What would happen to one part alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DISPLAY_TEXT_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    SCORES_FIELD_NUMBER: _builtins.int
+    outcome: _verdict_pb2.Outcome.ValueType
+    """What happens to it."""
+    display_text: _builtins.str
+    """A text as it may be shown; empty when nothing may, and for what is no text."""
+    category: _builtins.str
+    """The most severe category; empty for a plain allow."""
+    severity: _builtins.int
+    """0 to 4."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[_signals_pb2.Score]:
+        """One calibrated probability per category, of the part itself."""
+
+    def __init__(
+        self,
+        *,
+        outcome: _verdict_pb2.Outcome.ValueType = ...,
+        display_text: _builtins.str = ...,
+        category: _builtins.str = ...,
+        severity: _builtins.int = ...,
+        scores: _abc.Iterable[_signals_pb2.Score] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "display_text", b"display_text", "outcome", b"outcome", "scores", b"scores", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartDecision: _TypeAlias = PartDecision  # noqa: Y015
+
+@_typing.final
+class Finding(_message.Message):
+    """A place in the content that speaks for a category."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    """Position of the part; 0 for content that is one thing."""
+    category: _builtins.str
+    """What it speaks for."""
+    source: _builtins.str
+    """Who says so: `terms`, a tier's name, `hash_banks` or a detector's."""
+    @_builtins.property
+    def text(self) -> Global___TextRange:
+        """In a text."""
+
+    @_builtins.property
+    def box(self) -> _signals_pb2.Box:
+        """In a picture."""
+
+    @_builtins.property
+    def interval(self) -> _signals_pb2.Interval:
+        """In a clip."""
+
+    def __init__(
+        self,
+        *,
+        part: _builtins.int = ...,
+        category: _builtins.str = ...,
+        source: _builtins.str = ...,
+        text: Global___TextRange | None = ...,
+        box: _signals_pb2.Box | None = ...,
+        interval: _signals_pb2.Interval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "interval", b"interval", "text", b"text", "where", b"where"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "category", b"category", "interval", b"interval", "part", b"part", "source", b"source", "text", b"text", "where", b"where"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_where: _TypeAlias = _typing.Literal["text", "box", "interval"]  # noqa: Y015
+    _WhichOneofArgType_where: _TypeAlias = _typing.Literal["where", b"where"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_where) -> _WhichOneofReturnType_where | None: ...
+
+Global___Finding: _TypeAlias = Finding  # noqa: Y015
+
+@_typing.final
+class TextRange(_message.Message):
+    """A stretch of a text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """First code point, counted from 0."""
+    end: _builtins.int
+    """One past the last."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextRange: _TypeAlias = TextRange  # noqa: Y015
 
 @_typing.final
 class DecisionAction(_message.Message):

@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from moat.context.v1 import context_service_pb2 as moat_dot_context_dot_v1_dot_context__service__pb2
+from moat.detection.v1 import signals_pb2 as moat_dot_detection_dot_v1_dot_signals__pb2
 from moat.moderation.v1 import moderation_pb2 as moat_dot_moderation_dot_v1_dot_moderation__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+moat/moderation/v1/moderation_service.proto\x12\x12moat.moderation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a%moat/context/v1/context_service.proto\x1a#moat/moderation/v1/moderation.proto\x1a moat/options/v1/permission.proto\"K\n\x0fModerateRequest\x12\x38\n\x04item\x18\x01 \x01(\x0b\x32\".moat.moderation.v1.ModerationItemB\x06\xbaH\x03\xc8\x01\x01\"B\n\x10ModerateResponse\x12.\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1c.moat.moderation.v1.Decision\"V\n\x14\x42\x61tchModerateRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".moat.moderation.v1.ModerationItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"N\n\x15\x42\x61tchModerateResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.moat.moderation.v1.ModerationResult\"W\n\x15StreamModerateRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".moat.moderation.v1.ModerationItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"O\n\x16StreamModerateResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.moat.moderation.v1.ModerationResult\"y\n\x10ModerationResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12.\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1c.moat.moderation.v1.Decision\"J\n\x13IngestEventsRequest\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.moat.context.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"H\n\x14IngestEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.moat.moderation.v1.EventResult\"T\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x32\xf9\x03\n\x11ModerationService\x12l\n\x08Moderate\x12#.moat.moderation.v1.ModerateRequest\x1a$.moat.moderation.v1.ModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate\x12{\n\rBatchModerate\x12(.moat.moderation.v1.BatchModerateRequest\x1a).moat.moderation.v1.BatchModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate\x12\x82\x01\n\x0eStreamModerate\x12).moat.moderation.v1.StreamModerateRequest\x1a*.moat.moderation.v1.StreamModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate(\x01\x30\x01\x12t\n\x0cIngestEvents\x12\'.moat.moderation.v1.IngestEventsRequest\x1a(.moat.moderation.v1.IngestEventsResponse\"\x11\xea\xe0\x18\revents.ingestb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+moat/moderation/v1/moderation_service.proto\x12\x12moat.moderation.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a%moat/context/v1/context_service.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a#moat/moderation/v1/moderation.proto\x1a moat/options/v1/permission.proto\"K\n\x0fModerateRequest\x12\x38\n\x04item\x18\x01 \x01(\x0b\x32\".moat.moderation.v1.ModerationItemB\x06\xbaH\x03\xc8\x01\x01\"B\n\x10ModerateResponse\x12.\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1c.moat.moderation.v1.Decision\"V\n\x14\x42\x61tchModerateRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".moat.moderation.v1.ModerationItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"N\n\x15\x42\x61tchModerateResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.moat.moderation.v1.ModerationResult\"W\n\x15StreamModerateRequest\x12>\n\x05items\x18\x01 \x03(\x0b\x32\".moat.moderation.v1.ModerationItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"O\n\x16StreamModerateResponse\x12\x35\n\x07results\x18\x01 \x03(\x0b\x32$.moat.moderation.v1.ModerationResult\"y\n\x10ModerationResult\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12.\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x1c.moat.moderation.v1.Decision\"u\n\x14ModerateVoiceRequest\x12/\n\x05start\x18\x01 \x01(\x0b\x32\x1e.moat.moderation.v1.VoiceStartH\x00\x12\x1a\n\x05sound\x18\x02 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04H\x00\x42\x10\n\x07message\x12\x05\xbaH\x02\x08\x01\"\xe8\x01\n\nVoiceStart\x12\x1b\n\x08voice_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18p\x12\x1b\n\x07user_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\nchannel_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12(\n\x0ftarget_user_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10 \"\x05r\x03\x18\x80\x01\x12\x18\n\x07surface\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12(\n\x0bsample_rate\x18\x06 \x01(\rB\x13\xbaH\x10*\x0e\x30\xc0>0\x80}0\xc0\xbb\x01\x30\x80\xf7\x02\x12\x14\n\x0c\x64o_not_store\x18\x07 \x01(\x08\"\xac\x01\n\x15ModerateVoiceResponse\x12\x11\n\tutterance\x18\x01 \x01(\r\x12-\n\x08interval\x18\x02 \x01(\x0b\x32\x1b.moat.detection.v1.Interval\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\x12.\n\x08\x64\x65\x63ision\x18\x04 \x01(\x0b\x32\x1c.moat.moderation.v1.Decision\"J\n\x13IngestEventsRequest\x12\x33\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x16.moat.context.v1.EventB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"H\n\x14IngestEventsResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.moat.moderation.v1.EventResult\"T\n\x0b\x45ventResult\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12\x10\n\x08replayed\x18\x03 \x01(\x08\x32\xfa\x04\n\x11ModerationService\x12l\n\x08Moderate\x12#.moat.moderation.v1.ModerateRequest\x1a$.moat.moderation.v1.ModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate\x12{\n\rBatchModerate\x12(.moat.moderation.v1.BatchModerateRequest\x1a).moat.moderation.v1.BatchModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate\x12\x82\x01\n\x0eStreamModerate\x12).moat.moderation.v1.StreamModerateRequest\x1a*.moat.moderation.v1.StreamModerateResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate(\x01\x30\x01\x12\x7f\n\rModerateVoice\x12(.moat.moderation.v1.ModerateVoiceRequest\x1a).moat.moderation.v1.ModerateVoiceResponse\"\x15\xea\xe0\x18\x11\x63ontents.moderate(\x01\x30\x01\x12t\n\x0cIngestEvents\x12\'.moat.moderation.v1.IngestEventsRequest\x1a(.moat.moderation.v1.IngestEventsResponse\"\x11\xea\xe0\x18\revents.ingestb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +43,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHMODERATEREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_STREAMMODERATEREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_STREAMMODERATEREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_MODERATEVOICEREQUEST'].oneofs_by_name['message']._loaded_options = None
+  _globals['_MODERATEVOICEREQUEST'].oneofs_by_name['message']._serialized_options = b'\272H\002\010\001'
+  _globals['_MODERATEVOICEREQUEST'].fields_by_name['sound']._loaded_options = None
+  _globals['_MODERATEVOICEREQUEST'].fields_by_name['sound']._serialized_options = b'\272H\006z\004\030\200\200\004'
+  _globals['_VOICESTART'].fields_by_name['voice_id']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['voice_id']._serialized_options = b'\272H\006r\004\020\001\030p'
+  _globals['_VOICESTART'].fields_by_name['user_id']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['user_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_VOICESTART'].fields_by_name['channel_id']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['channel_id']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_VOICESTART'].fields_by_name['target_user_ids']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['target_user_ids']._serialized_options = b'\272H\014\222\001\t\020 \"\005r\003\030\200\001'
+  _globals['_VOICESTART'].fields_by_name['surface']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['surface']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_VOICESTART'].fields_by_name['sample_rate']._loaded_options = None
+  _globals['_VOICESTART'].fields_by_name['sample_rate']._serialized_options = b'\272H\020*\0160\300>0\200}0\300\273\0010\200\367\002'
   _globals['_INGESTEVENTSREQUEST'].fields_by_name['events']._loaded_options = None
   _globals['_INGESTEVENTSREQUEST'].fields_by_name['events']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
   _globals['_MODERATIONSERVICE'].methods_by_name['Moderate']._loaded_options = None
@@ -50,28 +67,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODERATIONSERVICE'].methods_by_name['BatchModerate']._serialized_options = b'\352\340\030\021contents.moderate'
   _globals['_MODERATIONSERVICE'].methods_by_name['StreamModerate']._loaded_options = None
   _globals['_MODERATIONSERVICE'].methods_by_name['StreamModerate']._serialized_options = b'\352\340\030\021contents.moderate'
+  _globals['_MODERATIONSERVICE'].methods_by_name['ModerateVoice']._loaded_options = None
+  _globals['_MODERATIONSERVICE'].methods_by_name['ModerateVoice']._serialized_options = b'\352\340\030\021contents.moderate'
   _globals['_MODERATIONSERVICE'].methods_by_name['IngestEvents']._loaded_options = None
   _globals['_MODERATIONSERVICE'].methods_by_name['IngestEvents']._serialized_options = b'\352\340\030\revents.ingest'
-  _globals['_MODERATEREQUEST']._serialized_start=231
-  _globals['_MODERATEREQUEST']._serialized_end=306
-  _globals['_MODERATERESPONSE']._serialized_start=308
-  _globals['_MODERATERESPONSE']._serialized_end=374
-  _globals['_BATCHMODERATEREQUEST']._serialized_start=376
-  _globals['_BATCHMODERATEREQUEST']._serialized_end=462
-  _globals['_BATCHMODERATERESPONSE']._serialized_start=464
-  _globals['_BATCHMODERATERESPONSE']._serialized_end=542
-  _globals['_STREAMMODERATEREQUEST']._serialized_start=544
-  _globals['_STREAMMODERATEREQUEST']._serialized_end=631
-  _globals['_STREAMMODERATERESPONSE']._serialized_start=633
-  _globals['_STREAMMODERATERESPONSE']._serialized_end=712
-  _globals['_MODERATIONRESULT']._serialized_start=714
-  _globals['_MODERATIONRESULT']._serialized_end=835
-  _globals['_INGESTEVENTSREQUEST']._serialized_start=837
-  _globals['_INGESTEVENTSREQUEST']._serialized_end=911
-  _globals['_INGESTEVENTSRESPONSE']._serialized_start=913
-  _globals['_INGESTEVENTSRESPONSE']._serialized_end=985
-  _globals['_EVENTRESULT']._serialized_start=987
-  _globals['_EVENTRESULT']._serialized_end=1071
-  _globals['_MODERATIONSERVICE']._serialized_start=1074
-  _globals['_MODERATIONSERVICE']._serialized_end=1579
+  _globals['_MODERATEREQUEST']._serialized_start=264
+  _globals['_MODERATEREQUEST']._serialized_end=339
+  _globals['_MODERATERESPONSE']._serialized_start=341
+  _globals['_MODERATERESPONSE']._serialized_end=407
+  _globals['_BATCHMODERATEREQUEST']._serialized_start=409
+  _globals['_BATCHMODERATEREQUEST']._serialized_end=495
+  _globals['_BATCHMODERATERESPONSE']._serialized_start=497
+  _globals['_BATCHMODERATERESPONSE']._serialized_end=575
+  _globals['_STREAMMODERATEREQUEST']._serialized_start=577
+  _globals['_STREAMMODERATEREQUEST']._serialized_end=664
+  _globals['_STREAMMODERATERESPONSE']._serialized_start=666
+  _globals['_STREAMMODERATERESPONSE']._serialized_end=745
+  _globals['_MODERATIONRESULT']._serialized_start=747
+  _globals['_MODERATIONRESULT']._serialized_end=868
+  _globals['_MODERATEVOICEREQUEST']._serialized_start=870
+  _globals['_MODERATEVOICEREQUEST']._serialized_end=987
+  _globals['_VOICESTART']._serialized_start=990
+  _globals['_VOICESTART']._serialized_end=1222
+  _globals['_MODERATEVOICERESPONSE']._serialized_start=1225
+  _globals['_MODERATEVOICERESPONSE']._serialized_end=1397
+  _globals['_INGESTEVENTSREQUEST']._serialized_start=1399
+  _globals['_INGESTEVENTSREQUEST']._serialized_end=1473
+  _globals['_INGESTEVENTSRESPONSE']._serialized_start=1475
+  _globals['_INGESTEVENTSRESPONSE']._serialized_end=1547
+  _globals['_EVENTRESULT']._serialized_start=1549
+  _globals['_EVENTRESULT']._serialized_end=1633
+  _globals['_MODERATIONSERVICE']._serialized_start=1636
+  _globals['_MODERATIONSERVICE']._serialized_end=2270
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from moat.context.v1 import context_service_pb2 as _context_service_pb2
+from moat.detection.v1 import signals_pb2 as _signals_pb2
 from moat.moderation.v1 import moderation_pb2 as _moderation_pb2
 import builtins as _builtins
 import sys
@@ -198,6 +199,124 @@ class ModerationResult(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModerationResult: _TypeAlias = ModerationResult  # noqa: Y015
+
+@_typing.final
+class ModerateVoiceRequest(_message.Message):
+    """The beginning of a voice, or more of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    SOUND_FIELD_NUMBER: _builtins.int
+    sound: _builtins.bytes
+    """16-bit signed little-endian samples, one channel, at most 64 KiB: the other messages."""
+    @_builtins.property
+    def start(self) -> Global___VoiceStart:
+        """Who speaks, and where: the first message."""
+
+    def __init__(
+        self,
+        *,
+        start: Global___VoiceStart | None = ...,
+        sound: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "sound", b"sound", "start", b"start"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "sound", b"sound", "start", b"start"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["start", "sound"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___ModerateVoiceRequest: _TypeAlias = ModerateVoiceRequest  # noqa: Y015
+
+@_typing.final
+class VoiceStart(_message.Message):
+    """Who speaks, and where."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOICE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_ID_FIELD_NUMBER: _builtins.int
+    TARGET_USER_IDS_FIELD_NUMBER: _builtins.int
+    SURFACE_FIELD_NUMBER: _builtins.int
+    SAMPLE_RATE_FIELD_NUMBER: _builtins.int
+    DO_NOT_STORE_FIELD_NUMBER: _builtins.int
+    voice_id: _builtins.str
+    """The caller's id of the voice, unique within tenant and environment. Utterance n is decided under the request id `voice_id/n`."""
+    user_id: _builtins.str
+    """Who speaks."""
+    channel_id: _builtins.str
+    """Where; empty for none."""
+    surface: _builtins.str
+    """What kind of place; `voice` if empty."""
+    sample_rate: _builtins.int
+    """Samples a second: 8000, 16000, 24000 or 48000."""
+    do_not_store: _builtins.bool
+    """Keep facts and scores only, never the content."""
+    @_builtins.property
+    def target_user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """To whom, if to somebody in particular; at most 32."""
+
+    def __init__(
+        self,
+        *,
+        voice_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        channel_id: _builtins.str = ...,
+        target_user_ids: _abc.Iterable[_builtins.str] | None = ...,
+        surface: _builtins.str = ...,
+        sample_rate: _builtins.int = ...,
+        do_not_store: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["channel_id", b"channel_id", "do_not_store", b"do_not_store", "sample_rate", b"sample_rate", "surface", b"surface", "target_user_ids", b"target_user_ids", "user_id", b"user_id", "voice_id", b"voice_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoiceStart: _TypeAlias = VoiceStart  # noqa: Y015
+
+@_typing.final
+class ModerateVoiceResponse(_message.Message):
+    """What became of an utterance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    utterance: _builtins.int
+    """Its number, counted from 0."""
+    @_builtins.property
+    def interval(self) -> _signals_pb2.Interval:
+        """Where it stands, from the stream's beginning. Findings of its decision count from the utterance's."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why nothing was decided; absent when it was. RESOURCE_EXHAUSTED: the mesh has too much to hear and this was not listened to."""
+
+    @_builtins.property
+    def decision(self) -> _moderation_pb2.Decision:
+        """The decision."""
+
+    def __init__(
+        self,
+        *,
+        utterance: _builtins.int = ...,
+        interval: _signals_pb2.Interval | None = ...,
+        error: _status_pb2.Status | None = ...,
+        decision: _moderation_pb2.Decision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "error", b"error", "interval", b"interval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "error", b"error", "interval", b"interval", "utterance", b"utterance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModerateVoiceResponse: _TypeAlias = ModerateVoiceResponse  # noqa: Y015
 
 @_typing.final
 class IngestEventsRequest(_message.Message):

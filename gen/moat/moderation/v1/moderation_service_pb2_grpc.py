@@ -51,6 +51,11 @@ class ModerationServiceStub:
                 request_serializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateRequest.SerializeToString,
                 response_deserializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateResponse.FromString,
                 _registered_method=True)
+        self.ModerateVoice = channel.stream_stream(
+                '/moat.moderation.v1.ModerationService/ModerateVoice',
+                request_serializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceRequest.SerializeToString,
+                response_deserializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceResponse.FromString,
+                _registered_method=True)
         self.IngestEvents = channel.unary_unary(
                 '/moat.moderation.v1.ModerationService/IngestEvents',
                 request_serializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.IngestEventsRequest.SerializeToString,
@@ -87,6 +92,15 @@ class ModerationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ModerateVoice(self, request_iterator, context):
+        """Decides a voice while it is spoken. Sound goes in; each utterance that voice activity finds is decided like any other item, and
+        its decision comes back as soon as it is there, with times from the stream's beginning. The first message says who
+        speaks and where; the others bring sound.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def IngestEvents(self, request, context):
         """Takes in what happened around the contents. Idempotent by event id.
         """
@@ -111,6 +125,11 @@ def add_ModerationServiceServicer_to_server(servicer, server):
                     servicer.StreamModerate,
                     request_deserializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateRequest.FromString,
                     response_serializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateResponse.SerializeToString,
+            ),
+            'ModerateVoice': grpc.stream_stream_rpc_method_handler(
+                    servicer.ModerateVoice,
+                    request_deserializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceRequest.FromString,
+                    response_serializer=moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceResponse.SerializeToString,
             ),
             'IngestEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.IngestEvents,
@@ -201,6 +220,33 @@ class ModerationService:
             '/moat.moderation.v1.ModerationService/StreamModerate',
             moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateRequest.SerializeToString,
             moat_dot_moderation_dot_v1_dot_moderation__service__pb2.StreamModerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ModerateVoice(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/moat.moderation.v1.ModerationService/ModerateVoice',
+            moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceRequest.SerializeToString,
+            moat_dot_moderation_dot_v1_dot_moderation__service__pb2.ModerateVoiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,11 @@ class ModerationServiceStub:
     for hours; the token's expiry is re-checked, and a stream whose token has expired ends with UNAUTHENTICATED after
     the items in flight are answered.
     """
+    ModerateVoice: _aio.StreamStreamMultiCallable[_moderation_service_pb2.ModerateVoiceRequest, _moderation_service_pb2.ModerateVoiceResponse]
+    """Decides a voice while it is spoken. Sound goes in; each utterance that voice activity finds is decided like any other item, and
+    its decision comes back as soon as it is there, with times from the stream's beginning. The first message says who
+    speaks and where; the others bring sound.
+    """
     IngestEvents: _aio.UnaryUnaryMultiCallable[_moderation_service_pb2.IngestEventsRequest, _moderation_service_pb2.IngestEventsResponse]
     """Takes in what happened around the contents. Idempotent by event id."""
 
@@ -64,6 +69,17 @@ class ModerationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Decides whatever arrives, each answer as soon as it is there, in any order. Made for chat servers: one stream lives
         for hours; the token's expiry is re-checked, and a stream whose token has expired ends with UNAUTHENTICATED after
         the items in flight are answered.
+        """
+
+    @_abc_1.abstractmethod
+    def ModerateVoice(
+        self,
+        request_iterator: _abc.AsyncIterator[_moderation_service_pb2.ModerateVoiceRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_moderation_service_pb2.ModerateVoiceRequest], _abc.AsyncIterator[_moderation_service_pb2.ModerateVoiceResponse]],
+    ) -> _abc.AsyncIterator[_moderation_service_pb2.ModerateVoiceResponse]:
+        """Decides a voice while it is spoken. Sound goes in; each utterance that voice activity finds is decided like any other item, and
+        its decision comes back as soon as it is there, with times from the stream's beginning. The first message says who
+        speaks and where; the others bring sound.
         """
 
     @_abc_1.abstractmethod

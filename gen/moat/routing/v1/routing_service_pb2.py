@@ -31,7 +31,7 @@ from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permis
 from moat.routing.v1 import verdict_pb2 as moat_dot_routing_dot_v1_dot_verdict__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%moat/routing/v1/routing_service.proto\x12\x0fmoat.routing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\x1a\x1dmoat/routing/v1/verdict.proto\"h\n\x15\x44\x65\x63ideVerdictsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.routing.v1.VerdictItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\xca\x02\n\x0bVerdictItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07surface\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12+\n\x07signals\x18\x03 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12<\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32*.moat.routing.v1.VerdictItem.FeaturesEntry\x12\x36\n\x0crestrictions\x18\x05 \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\x19\n\x07missing\x18\x06 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x08\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"z\n\x16\x44\x65\x63ideVerdictsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.routing.v1.VerdictResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x95\x01\n\rVerdictResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12)\n\x07verdict\x18\x03 \x01(\x0b\x32\x18.moat.routing.v1.Verdict\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x8b\x01\n\x0eRoutingService\x12y\n\x0e\x44\x65\x63ideVerdicts\x12&.moat.routing.v1.DecideVerdictsRequest\x1a\'.moat.routing.v1.DecideVerdictsResponse\"\x12\xea\xe0\x18\x0erouting.decide(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%moat/routing/v1/routing_service.proto\x12\x0fmoat.routing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a%moat/enforcement/v1/enforcement.proto\x1a\x17moat/mesh/v1/item.proto\x1a moat/options/v1/permission.proto\x1a\x1dmoat/routing/v1/verdict.proto\"h\n\x15\x44\x65\x63ideVerdictsRequest\x12\x38\n\x05items\x18\x01 \x03(\x0b\x32\x1c.moat.routing.v1.VerdictItemB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\x12\x15\n\x04list\x18\x02 \x01(\x04\x42\x07\xbaH\x04\x32\x02(\x01\"\x81\x03\n\x0bVerdictItem\x12\x32\n\x07\x63ontext\x18\x01 \x01(\x0b\x32\x19.moat.mesh.v1.ItemContextB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07surface\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12+\n\x07signals\x18\x03 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12<\n\x08\x66\x65\x61tures\x18\x04 \x03(\x0b\x32*.moat.routing.v1.VerdictItem.FeaturesEntry\x12\x36\n\x0crestrictions\x18\x05 \x03(\x0b\x32 .moat.enforcement.v1.Restriction\x12\x19\n\x07missing\x18\x06 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x08\x12\x35\n\x05parts\x18\x07 \x03(\x0b\x32\x1c.moat.routing.v1.PartSignalsB\x08\xbaH\x05\x92\x01\x02\x10\x08\x1a/\n\rFeaturesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"Q\n\x0bPartSignals\x12\x15\n\x04kind\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10\x12+\n\x07signals\x18\x02 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\"z\n\x16\x44\x65\x63ideVerdictsResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.moat.routing.v1.VerdictResult\x12\x0c\n\x04list\x18\x02 \x01(\x04\x12!\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x12.google.rpc.Status\"\x95\x01\n\rVerdictResult\x12\r\n\x05index\x18\x01 \x01(\r\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status\x12)\n\x07verdict\x18\x03 \x01(\x0b\x32\x18.moat.routing.v1.Verdict\x12\'\n\x06timing\x18\x04 \x01(\x0b\x32\x17.moat.mesh.v1.HopTiming2\x8b\x01\n\x0eRoutingService\x12y\n\x0e\x44\x65\x63ideVerdicts\x12&.moat.routing.v1.DecideVerdictsRequest\x1a\'.moat.routing.v1.DecideVerdictsResponse\"\x12\xea\xe0\x18\x0erouting.decide(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,18 +50,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERDICTITEM'].fields_by_name['surface']._serialized_options = b'\272H\004r\002\030@'
   _globals['_VERDICTITEM'].fields_by_name['missing']._loaded_options = None
   _globals['_VERDICTITEM'].fields_by_name['missing']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_VERDICTITEM'].fields_by_name['parts']._loaded_options = None
+  _globals['_VERDICTITEM'].fields_by_name['parts']._serialized_options = b'\272H\005\222\001\002\020\010'
+  _globals['_PARTSIGNALS'].fields_by_name['kind']._loaded_options = None
+  _globals['_PARTSIGNALS'].fields_by_name['kind']._serialized_options = b'\272H\004r\002\030\020'
   _globals['_ROUTINGSERVICE'].methods_by_name['DecideVerdicts']._loaded_options = None
   _globals['_ROUTINGSERVICE'].methods_by_name['DecideVerdicts']._serialized_options = b'\352\340\030\016routing.decide'
   _globals['_DECIDEVERDICTSREQUEST']._serialized_start=274
   _globals['_DECIDEVERDICTSREQUEST']._serialized_end=378
   _globals['_VERDICTITEM']._serialized_start=381
-  _globals['_VERDICTITEM']._serialized_end=711
-  _globals['_VERDICTITEM_FEATURESENTRY']._serialized_start=664
-  _globals['_VERDICTITEM_FEATURESENTRY']._serialized_end=711
-  _globals['_DECIDEVERDICTSRESPONSE']._serialized_start=713
-  _globals['_DECIDEVERDICTSRESPONSE']._serialized_end=835
-  _globals['_VERDICTRESULT']._serialized_start=838
-  _globals['_VERDICTRESULT']._serialized_end=987
-  _globals['_ROUTINGSERVICE']._serialized_start=990
-  _globals['_ROUTINGSERVICE']._serialized_end=1129
+  _globals['_VERDICTITEM']._serialized_end=766
+  _globals['_VERDICTITEM_FEATURESENTRY']._serialized_start=719
+  _globals['_VERDICTITEM_FEATURESENTRY']._serialized_end=766
+  _globals['_PARTSIGNALS']._serialized_start=768
+  _globals['_PARTSIGNALS']._serialized_end=849
+  _globals['_DECIDEVERDICTSRESPONSE']._serialized_start=851
+  _globals['_DECIDEVERDICTSRESPONSE']._serialized_end=973
+  _globals['_VERDICTRESULT']._serialized_start=976
+  _globals['_VERDICTRESULT']._serialized_end=1125
+  _globals['_ROUTINGSERVICE']._serialized_start=1128
+  _globals['_ROUTINGSERVICE']._serialized_end=1267
 # @@protoc_insertion_point(module_scope)

@@ -83,6 +83,7 @@ class VerdictItem(_message.Message):
     FEATURES_FIELD_NUMBER: _builtins.int
     RESTRICTIONS_FIELD_NUMBER: _builtins.int
     MISSING_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     surface: _builtins.str
     """Where it would be shown."""
     @_builtins.property
@@ -105,6 +106,10 @@ class VerdictItem(_message.Message):
     def missing(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Parts that did not answer in time: `detection`, `context`, `restrictions`."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartSignals]:
+        """Of content in parts: what each is and what detection found in it, in their order. `signals` is absent then."""
+
     def __init__(
         self,
         *,
@@ -114,14 +119,43 @@ class VerdictItem(_message.Message):
         features: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         restrictions: _abc.Iterable[_enforcement_pb2.Restriction] | None = ...,
         missing: _abc.Iterable[_builtins.str] | None = ...,
+        parts: _abc.Iterable[Global___PartSignals] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "signals", b"signals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "features", b"features", "missing", b"missing", "restrictions", b"restrictions", "signals", b"signals", "surface", b"surface"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "features", b"features", "missing", b"missing", "parts", b"parts", "restrictions", b"restrictions", "signals", b"signals", "surface", b"surface"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerdictItem: _TypeAlias = VerdictItem  # noqa: Y015
+
+@_typing.final
+class PartSignals(_message.Message):
+    """One part of content in parts, as a policy sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`text`, `image` or `audio`."""
+    @_builtins.property
+    def signals(self) -> _signals_pb2.Signals:
+        """What detection found; absent when it is missing."""
+
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        signals: _signals_pb2.Signals | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["signals", b"signals"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "signals", b"signals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartSignals: _TypeAlias = PartSignals  # noqa: Y015
 
 @_typing.final
 class DecideVerdictsResponse(_message.Message):

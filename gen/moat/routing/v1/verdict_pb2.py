@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from moat.enforcement.v1 import enforcement_pb2 as moat_dot_enforcement_dot_v1_dot_enforcement__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoat/routing/v1/verdict.proto\x12\x0fmoat.routing.v1\x1a%moat/enforcement/v1/enforcement.proto\"\xa7\x02\n\x07Verdict\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.moat.routing.v1.Outcome\x12,\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x1b.moat.enforcement.v1.Effect\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x10\n\x08severity\x18\x04 \x01(\r\x12)\n\x05rules\x18\x05 \x03(\x0b\x32\x1a.moat.routing.v1.FiredRule\x12\x17\n\x0f\x66\x61iled_rule_ids\x18\x06 \x03(\t\x12\r\n\x05queue\x18\x07 \x01(\t\x12\x0e\n\x06notice\x18\x08 \x01(\t\x12*\n\x06policy\x18\t \x01(\x0b\x32\x1a.moat.routing.v1.PolicyRef\x12\x10\n\x08\x64\x65graded\x18\n \x03(\t\"@\n\tFiredRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08severity\x18\x03 \x01(\r\"@\n\tPolicyRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\t*k\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_ALLOW\x10\x01\x12\x10\n\x0cOUTCOME_MASK\x10\x02\x12\x10\n\x0cOUTCOME_HOLD\x10\x03\x12\x10\n\x0cOUTCOME_DROP\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dmoat/routing/v1/verdict.proto\x12\x0fmoat.routing.v1\x1a%moat/enforcement/v1/enforcement.proto\"\x81\x03\n\x07Verdict\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.moat.routing.v1.Outcome\x12,\n\x07\x65\x66\x66\x65\x63ts\x18\x02 \x03(\x0b\x32\x1b.moat.enforcement.v1.Effect\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x10\n\x08severity\x18\x04 \x01(\r\x12)\n\x05rules\x18\x05 \x03(\x0b\x32\x1a.moat.routing.v1.FiredRule\x12\x17\n\x0f\x66\x61iled_rule_ids\x18\x06 \x03(\t\x12\r\n\x05queue\x18\x07 \x01(\t\x12\x0e\n\x06notice\x18\x08 \x01(\t\x12*\n\x06policy\x18\t \x01(\x0b\x32\x1a.moat.routing.v1.PolicyRef\x12\x10\n\x08\x64\x65graded\x18\n \x03(\t\x12+\n\x05parts\x18\x0b \x03(\x0b\x32\x1c.moat.routing.v1.PartVerdict\x12\x16\n\x0e\x65vidence_parts\x18\x0c \x03(\r\x12\x13\n\x0b\x63\x61libration\x18\r \x01(\t\"\\\n\x0bPartVerdict\x12)\n\x07outcome\x18\x01 \x01(\x0e\x32\x18.moat.routing.v1.Outcome\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08severity\x18\x03 \x01(\r\"O\n\tFiredRule\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x02 \x01(\t\x12\x10\n\x08severity\x18\x03 \x01(\r\x12\r\n\x05parts\x18\x04 \x03(\r\"@\n\tPolicyRef\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x03 \x01(\t*k\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x11\n\rOUTCOME_ALLOW\x10\x01\x12\x10\n\x0cOUTCOME_MASK\x10\x02\x12\x10\n\x0cOUTCOME_HOLD\x10\x03\x12\x10\n\x0cOUTCOME_DROP\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'moat.routing.v1.verdict_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=519
-  _globals['_OUTCOME']._serialized_end=626
+  _globals['_OUTCOME']._serialized_start=718
+  _globals['_OUTCOME']._serialized_end=825
   _globals['_VERDICT']._serialized_start=90
-  _globals['_VERDICT']._serialized_end=385
-  _globals['_FIREDRULE']._serialized_start=387
-  _globals['_FIREDRULE']._serialized_end=451
-  _globals['_POLICYREF']._serialized_start=453
-  _globals['_POLICYREF']._serialized_end=517
+  _globals['_VERDICT']._serialized_end=475
+  _globals['_PARTVERDICT']._serialized_start=477
+  _globals['_PARTVERDICT']._serialized_end=569
+  _globals['_FIREDRULE']._serialized_start=571
+  _globals['_FIREDRULE']._serialized_end=650
+  _globals['_POLICYREF']._serialized_start=652
+  _globals['_POLICYREF']._serialized_end=716
 # @@protoc_insertion_point(module_scope)

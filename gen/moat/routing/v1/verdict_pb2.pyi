@@ -66,6 +66,9 @@ class Verdict(_message.Message):
     NOTICE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     DEGRADED_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
+    EVIDENCE_PARTS_FIELD_NUMBER: _builtins.int
+    CALIBRATION_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     """What happens to the content: the strictest that any rule asked for."""
     category: _builtins.str
@@ -76,6 +79,8 @@ class Verdict(_message.Message):
     """The review queue it belongs to; empty for none."""
     notice: _builtins.str
     """What the author may be told; empty for nothing."""
+    calibration: _builtins.str
+    """Which calibration the limits came from, as `name@hash`; empty where they are the policy's own."""
     @_builtins.property
     def effects(self) -> _containers.RepeatedCompositeFieldContainer[_enforcement_pb2.Effect]:
         """Merged effects, one of a kind, sorted by kind."""
@@ -96,6 +101,14 @@ class Verdict(_message.Message):
     def degraded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Missing parts the policy had an answer for, as `part:mode` (for example `detection:hold`)."""
 
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartVerdict]:
+        """Of content in parts: what would happen to each part alone, in their order. Empty for content that is one thing."""
+
+    @_builtins.property
+    def evidence_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the parts whose bytes are kept as evidence, because a rule that fired for them says so."""
+
     def __init__(
         self,
         *,
@@ -109,14 +122,47 @@ class Verdict(_message.Message):
         notice: _builtins.str = ...,
         policy: Global___PolicyRef | None = ...,
         degraded: _abc.Iterable[_builtins.str] | None = ...,
+        parts: _abc.Iterable[Global___PartVerdict] | None = ...,
+        evidence_parts: _abc.Iterable[_builtins.int] | None = ...,
+        calibration: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "degraded", b"degraded", "effects", b"effects", "failed_rule_ids", b"failed_rule_ids", "notice", b"notice", "outcome", b"outcome", "policy", b"policy", "queue", b"queue", "rules", b"rules", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calibration", b"calibration", "category", b"category", "degraded", b"degraded", "effects", b"effects", "evidence_parts", b"evidence_parts", "failed_rule_ids", b"failed_rule_ids", "notice", b"notice", "outcome", b"outcome", "parts", b"parts", "policy", b"policy", "queue", b"queue", "rules", b"rules", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
+
+@_typing.final
+class PartVerdict(_message.Message):
+    """What would happen to one part of content in parts, for callers who can show the others."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
+    outcome: Global___Outcome.ValueType
+    """What happens to it: the strictest of the rules that fired for it, and of those about the author or the place."""
+    category: _builtins.str
+    """The most severe category among these; empty for a plain allow."""
+    severity: _builtins.int
+    """Its severity."""
+    def __init__(
+        self,
+        *,
+        outcome: Global___Outcome.ValueType = ...,
+        category: _builtins.str = ...,
+        severity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "outcome", b"outcome", "severity", b"severity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartVerdict: _TypeAlias = PartVerdict  # noqa: Y015
 
 @_typing.final
 class FiredRule(_message.Message):
@@ -127,22 +173,28 @@ class FiredRule(_message.Message):
     RULE_ID_FIELD_NUMBER: _builtins.int
     CATEGORY_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
+    PARTS_FIELD_NUMBER: _builtins.int
     rule_id: _builtins.str
     """Its id in the policy."""
     category: _builtins.str
     """Its category."""
     severity: _builtins.int
     """Its severity."""
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of the parts that it fired for; empty for a rule that is about the author or the place and no part."""
+
     def __init__(
         self,
         *,
         rule_id: _builtins.str = ...,
         category: _builtins.str = ...,
         severity: _builtins.int = ...,
+        parts: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "rule_id", b"rule_id", "severity", b"severity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["category", b"category", "parts", b"parts", "rule_id", b"rule_id", "severity", b"severity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
