@@ -26,6 +26,7 @@ from services.detection.normalise import Normalised, normalise
 from services.detection.terms import Hit, Terms
 from services.runtime.errors import OutOfTime
 from services.runtime.logs import log
+from services.runtime.reloading import Current
 
 DEEP_SHARE = Counter("detection_lines_total", "Lines by whether the deep tier was asked.", ["deep"])
 _ORDER = sorted(range(len(CATEGORIES)), key=lambda position: CATEGORIES[position])
@@ -41,6 +42,9 @@ class Line:
     tenant: str = ""
     deadline: float | None = None
     """On `time.monotonic`'s clock."""
+    environment: str = ""
+    surface: str = ""
+    lists_version: str = field(init=False)
     normalised: Normalised = field(init=False)
     language: Language = field(init=False)
     hits: list[Hit] = field(init=False)
@@ -59,9 +63,16 @@ class Scorer:
     """The tiers, and what holds them together."""
 
     def __init__(
-        self, terms: Terms, fast: FastTier, deep: DeepTier, cascade: Cascade, languages: Languages, *, when: Deep
+        self,
+        terms: Current[Terms],
+        fast: FastTier,
+        deep: DeepTier,
+        cascade: Cascade,
+        languages: Languages,
+        *,
+        when: Deep,
     ) -> None:
-        """`when` the deep tier is asked."""
+        """`terms` as they are now; `when` the deep tier is asked."""
         self._terms = terms
         self._fast = fast
         self._cascade = cascade
@@ -69,12 +80,18 @@ class Scorer:
         self._languages = languages
         self._when = when
 
+    def version(self, line: Line) -> str:  # noqa: ARG002 - the port's: with detectors it depends on whose line it is
+        """See `services.detection.exact_cache.LineScorer`: here of the term lists, some of whose entries have dates."""
+        return self._terms.current.version_now
+
     async def score(self, lines: Sequence[Line]) -> AsyncIterator[list[Scored]]:
         """Yields results as they are ready: what the cheap tiers settle at once, the rest after the deep tier."""
         clock = _Clock(len(lines))
+        terms = self._terms.current
         for line in lines:
             line.normalised = normalise(line.text)
-            line.hits = self._terms.find(line.normalised.text, line.tenant)
+            line.lists_version = terms.version
+            line.hits = terms.find(line.normalised.text, line.tenant)
             line.language = self._languages.of(line.normalised.text)
         clock.lap("normalise")
         fast = self._fast.probabilities([line.normalised.text for line in lines])
@@ -145,9 +162,9 @@ class Scorer:
             language=line.language.code,
             language_confidence=line.language.confidence,
             normaliser_version=NORMALISER,
-            lists_version=self._terms.version,
+            lists_version=line.lists_version,
             tiers=[
-                signals_pb2.TierUse(name="terms", version=self._terms.version, reason="always"),
+                signals_pb2.TierUse(name="terms", version=line.lists_version, reason="always"),
                 signals_pb2.TierUse(name="fast_text", version=self._fast.version, reason="always"),
                 signals_pb2.TierUse(name=MODEL, version=MODEL_VERSION, reason=deep_reason),
             ],

@@ -107,6 +107,8 @@ def _line(item: detection_service_pb2.ScoreItem) -> Line:
         traceparent=item.context.traceparent,
         tenant=item.context.tenant,
         deadline=None if left is None else time.monotonic() + left,
+        environment=item.context.environment,
+        surface=item.surface,
     )
 
 

@@ -14,7 +14,7 @@ from services.detection.deep_tier import DeepTier
 from services.detection.exact_cache import CachingScorer, ExactCache
 from services.detection.fast_tier import FastTier
 from services.detection.images.banks.banks import Banks
-from services.detection.images.banks.live import LiveBanks
+from services.detection.images.banks.live import live_banks
 from services.detection.images.cache import JudgementCache
 from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import NsfwModel
@@ -27,6 +27,7 @@ from services.detection.terms import Terms
 from services.detection.windows import Windows
 from services.runtime.background import end_tasks
 from services.runtime.process import server_settings
+from services.runtime.reloading import Current, Fixed, Reloading, watching
 from services.runtime.server import Served, Server
 from services.runtime.topology import Topology
 
@@ -39,8 +40,9 @@ def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
 
 
 def check(topology: Topology, settings: DetectionSettings) -> None:
-    """For --check-config: the hash banks as they stand. Raises BadBank."""
+    """For --check-config: the hash banks and term lists as they stand. Raises BadBank, OSError or ValueError."""
     Banks.load(bank_folders(topology, settings))
+    Terms.load(settings.lists)
 
 
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
@@ -48,20 +50,21 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     triton = f"{topology.triton.host}:{topology.triton.grpc}"
     deep = _deep(TritonModel(triton), settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
-    banks = LiveBanks(bank_folders(topology, settings))
+    banks = live_banks(bank_folders(topology, settings))
+    terms = Reloading("term_lists", [settings.lists], partial(Terms.load, settings.lists))
     cache = JudgementCache(
         pictures=settings.image_cache_pictures,
         owners=settings.image_cache_tenants,
         seconds=settings.image_cache_seconds,
     )
     servicer = DetectionServicer(
-        CachingScorer(_scorer(deep, settings), _cache(settings)), ImageScorer(decoder, model, banks, cache)
+        CachingScorer(_scorer(terms, deep, settings), _cache(settings)), ImageScorer(decoder, model, banks, cache)
     )
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
     )
-    watch = asyncio.create_task(banks.watch())
+    watch = asyncio.create_task(watching(banks, terms))
     try:
         await decoder.start()
         await Server(server_settings(topology, "detection"), [served]).run()
@@ -84,7 +87,7 @@ def _decoder(settings: DetectionSettings) -> Decoder:
 def scorer_in_process(settings: DetectionSettings, *, threads: int = 1) -> Scorer:
     """The same cascade without a mesh: the deep model runs here. For tools; needs a running event loop to be used."""
     model = InProcessModel(settings.deep_text, threads=threads)
-    return _scorer(_deep(model, settings, queue=_ANY_NUMBER), settings)
+    return _scorer(Fixed(Terms.load(settings.lists)), _deep(model, settings, queue=_ANY_NUMBER), settings)
 
 
 def _deep(model: DeepModel, settings: DetectionSettings, *, queue: int = 0) -> DeepTier:
@@ -105,9 +108,9 @@ def _cache(settings: DetectionSettings) -> ExactCache:
     )
 
 
-def _scorer(deep: DeepTier, settings: DetectionSettings) -> Scorer:
+def _scorer(terms: Current[Terms], deep: DeepTier, settings: DetectionSettings) -> Scorer:
     return Scorer(
-        Terms.load(settings.lists),
+        terms,
         FastTier.load(settings.fast_text),
         deep,
         Cascade.load(settings.fast_text),

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from moat_client.coalescer import Coalescer, Pending
 from prometheus_client import Counter
 
-from services.detection.deep_line import DeepLine
 from services.detection.images.decode import FIELD, Decoded, Refused
 from services.detection.images.worker import LENGTH, unpack
 from services.runtime.errors import InvalidRequest, OutOfTime
+from services.runtime.fair_line import FairLine
 from services.runtime.logs import log
 from services.runtime.metrics import BatchMetrics
 
@@ -71,7 +71,7 @@ class Decoder:
             max_batch=1,
             max_queue=queue,
             observe=BatchMetrics("decode"),
-            line=DeepLine((1,), length=lambda _: 1, tenant=lambda encoded: encoded.tenant),
+            line=FairLine(tenant=lambda encoded: encoded.tenant),
         )
 
     async def start(self) -> None:

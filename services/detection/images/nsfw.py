@@ -14,10 +14,10 @@ from moat_client.coalescer import Coalescer, Pending
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
-from services.detection.deep_line import DeepLine
 from services.detection.images.decode import MODEL_SIDE
 from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.errors import DependencyDown
+from services.runtime.fair_line import FairLine
 from services.runtime.metrics import BatchMetrics
 
 MODEL, MODEL_VERSION = "nsfw_image", "1"
@@ -65,7 +65,7 @@ class NsfwModel:
             max_batch=batch,
             max_queue=queue,
             observe=BatchMetrics("triton_images"),
-            line=DeepLine((1,), length=lambda _: 1, tenant=lambda look: look.tenant),
+            line=FairLine(tenant=lambda look: look.tenant),
         )
 
     def ask(self, look: Look, *, deadline: float | None) -> asyncio.Future[Opinion]:

@@ -11,14 +11,14 @@ from moat.detection.v1 import signals_pb2
 from moat.mesh.v1 import item_pb2
 from moat_client.coalescer import DeadlinePassed, NotAnswered, QueueFull
 
-from services.detection.images.banks.banks import Asker
-from services.detection.images.banks.live import LiveBanks
+from services.detection.images.banks.banks import Asker, Banks
 from services.detection.images.cache import JudgementCache, Known
 from services.detection.images.decoder import Decoder, Encoded, Unpacked
 from services.detection.images.nsfw import CATEGORY, MODEL, MODEL_VERSION, Look, NsfwModel, Opinion
 from services.detection.images.pdq import GOOD_QUALITY
 from services.runtime.errors import MoatError, OutOfTime, OverQuota
 from services.runtime.logs import log
+from services.runtime.reloading import Current
 
 PART = "image_model"
 """What is missing, in signals and policies, when the model did not answer."""
@@ -48,7 +48,7 @@ class Seen:
 class ImageScorer:
     """Everything about pictures."""
 
-    def __init__(self, decoder: Decoder, model: NsfwModel, banks: LiveBanks, cache: JudgementCache) -> None:
+    def __init__(self, decoder: Decoder, model: NsfwModel, banks: Current[Banks], cache: JudgementCache) -> None:
         """See `wiring`."""
         self._decoder = decoder
         self._model = model

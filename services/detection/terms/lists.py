@@ -46,6 +46,11 @@ class Terms:
                 raise ValueError(message) from error
         return cls(lists, digest.hexdigest()[:12], day=day)
 
+    @property
+    def version_now(self) -> str:
+        """`version`, and the day: what is found may be other tomorrow."""
+        return f"{self.version}@{self._day().toordinal()}"
+
     def find(self, text: str, tenant: str = EVERYBODY) -> list[Hit]:
         """What is found in a normalised text of a tenant's, in the order of the text."""
         everybody, own = self._matchers[EVERYBODY], self._matchers.get(tenant) if tenant else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import cast
 
 from moat.detection.v1 import signals_pb2
 
 from services.detection.exact_cache import CachingScorer, ExactCache
-from services.detection.scorer import Line, Scored, Scorer
+from services.detection.scorer import Line, Scored
 
 
 class Clock:
@@ -24,9 +23,15 @@ class CountingScorer:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.known_version = "1"
+        self.version_while_scoring = ""
+
+    def version(self, line: Line) -> str:
+        return self.known_version
 
     async def score(self, lines: Sequence[Line]) -> AsyncIterator[list[Scored]]:
         self.asked += [line.text for line in lines]
+        self.known_version = self.version_while_scoring or self.known_version
         for late in (False, True):
             yield [
                 Scored(index, signals(line.text), [])
@@ -45,7 +50,7 @@ def signals(text: str) -> signals_pb2.Signals:
 def cached(entries: int = 10, tenant_entries: int = 10) -> tuple[CountingScorer, CachingScorer, Clock]:
     scorer, clock = CountingScorer(), Clock()
     cache = ExactCache(entries=entries, tenant_entries=tenant_entries, seconds=60, clock=clock)
-    return scorer, CachingScorer(cast("Scorer", scorer), cache), clock
+    return scorer, CachingScorer(scorer, cache), clock
 
 
 async def score(scorer: CachingScorer, *texts: str, tenant: str = "t") -> list[tuple[int, float, list[str]]]:
@@ -117,3 +122,22 @@ async def test_it_can_be_off() -> None:
 async def test_a_lone_surrogate_harms_nobody() -> None:
     _, caching, _ = cached()
     assert await score(caching, "x\ud800") == await score(cached()[1], "x\ud800")
+
+
+async def test_what_was_found_with_other_lists_is_scored_again() -> None:
+    scorer, caching, _ = cached()
+    await score(caching, "gg")
+    scorer.known_version = "2"
+    await score(caching, "gg")
+    await score(caching, "gg")
+    assert scorer.asked == ["gg", "gg"]
+
+
+async def test_what_was_found_while_the_lists_changed_is_not_kept_under_either() -> None:
+    scorer, caching, _ = cached()
+    scorer.version_while_scoring = "2"
+    await score(caching, "gg")
+    for version in ("1", "2"):
+        scorer.version_while_scoring = scorer.known_version = version
+        await score(caching, "gg")
+    assert scorer.asked == ["gg", "gg", "gg"]

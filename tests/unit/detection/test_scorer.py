@@ -17,6 +17,7 @@ from services.detection.language import Languages
 from services.detection.scorer import Line, Scorer
 from services.detection.settings import DetectionSettings
 from services.detection.terms import Terms
+from services.runtime.reloading import Fixed
 
 
 class SlowDeepTier:
@@ -32,7 +33,7 @@ class SlowDeepTier:
 
 def scorer(deep: SlowDeepTier, when: Deep, lists: Path | None = None) -> Scorer:
     settings = DetectionSettings()
-    terms, fast = Terms.load(lists or settings.lists), FastTier.load(settings.fast_text)
+    terms, fast = Fixed(Terms.load(lists or settings.lists)), FastTier.load(settings.fast_text)
     cascade = Cascade.load(settings.fast_text)
     return Scorer(terms, fast, cast("DeepTier", deep), cascade, Languages(), when=when)
 

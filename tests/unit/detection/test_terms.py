@@ -119,6 +119,15 @@ def test_the_version_stands_for_the_content_of_all_lists(folder: Path) -> None:
     assert Terms.load(folder).version != before
 
 
+def test_what_may_be_found_from_another_day_on_has_another_version(folder: Path) -> None:
+    day = DAY
+    terms = Terms.load(folder, day=lambda: day)
+    before = terms.version_now
+    day += datetime.timedelta(days=1)
+    assert terms.version_now != before
+    assert terms.version in before
+
+
 def test_the_lists_that_come_with_it_can_be_used() -> None:
     terms = Terms.load(DetectionSettings().lists)
     assert [hit.category for hit in terms.find("what the fuck")] == ["platform.profanity"]

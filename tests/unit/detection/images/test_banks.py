@@ -12,7 +12,7 @@ from moat.detection.v1 import signals_pb2
 from services.detection.images.banks.banks import Asker, Banks
 from services.detection.images.banks.entries import BadBank, Entry, read_csv, read_json, write_csv, write_json
 from services.detection.images.banks.folder import Bank, BankFiles
-from services.detection.images.banks.live import LiveBanks
+from services.detection.images.banks.live import live_banks
 from services.detection.images.pdq import Pdq
 
 HASH = bytes.fromhex("8f00e4434ed70fc45039f039b32c53bc70ffd636b1739315e4338f5c924c8f3a")
@@ -207,7 +207,7 @@ def test_the_version_is_of_the_content(tmp_path: Path) -> None:
 
 
 async def test_banks_are_read_again_when_they_change_and_bad_ones_leave_the_last_good(tmp_path: Path) -> None:
-    live = LiveBanks([tmp_path, tmp_path / "not there"])
+    live = live_banks([tmp_path, tmp_path / "not there"])
     assert len(live.current) == 0
     write(tmp_path, "one", entry())
     await live.look()
