@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from services.detection.images.banks.entries import BadBank, Entry, read_csv, read_json, write_csv, write_json
 from services.detection.images.banks.folder import Bank, BankFiles, BankName, banks_in
-from services.detection.images.decode import Refused, decode
+from services.detection.images.decode import decode
 from services.detection.settings import DetectionSettings
+from services.detection.worker import Refused
 from tools.cli.failure import Failure
 from tools.launcher.home import Home
 

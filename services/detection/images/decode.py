@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from services.detection.images.pdq import Pdq, pdq
+from services.detection.worker import Refused
 
 FIELD = "content.image.data"
 """What a refusal is about."""
@@ -37,16 +38,6 @@ _TURNS = {
 _LYING = frozenset((5, 6, 7, 8))
 _PLAIN_MODES = frozenset(("RGB", "L", "CMYK", "YCbCr"))
 """Can be made smaller as they are, without alpha or palette."""
-
-
-class Refused(Exception):
-    """A file that is no picture for us. `reason` is stable; the message says what is wrong, the limit, and what to do."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        """Both reach the caller."""
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)

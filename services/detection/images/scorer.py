@@ -13,9 +13,11 @@ from moat_client.coalescer import DeadlinePassed, NotAnswered, QueueFull
 
 from services.detection.images.banks.banks import Asker, Banks
 from services.detection.images.cache import JudgementCache, Known
-from services.detection.images.decoder import Decoder, Encoded, Unpacked
+from services.detection.images.decode import Decoded
+from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import CATEGORY, MODEL, MODEL_VERSION, Look, NsfwModel, Opinion
 from services.detection.images.pdq import GOOD_QUALITY
+from services.detection.workers import Encoded, Unpacked
 from services.runtime.errors import MoatError, OutOfTime, OverQuota
 from services.runtime.logs import log
 from services.runtime.reloading import Current
@@ -73,7 +75,7 @@ class ImageScorer:
         self._tell(seen.signals, known, how, picture)
         return seen
 
-    async def _unpacked(self, picture: Picture) -> Unpacked:
+    async def _unpacked(self, picture: Picture) -> Unpacked[Decoded]:
         try:
             return await self._decoder.ask(Encoded(picture.data, picture.tenant), deadline=picture.deadline)
         except QueueFull:
@@ -81,7 +83,9 @@ class ImageScorer:
         except (DeadlinePassed, NotAnswered):
             raise OutOfTime("the picture had no turn in time") from None
 
-    async def _judged(self, picture: Picture, unpacked: Unpacked, seen: Seen, began: float) -> tuple[Known, str]:
+    async def _judged(
+        self, picture: Picture, unpacked: Unpacked[Decoded], seen: Seen, began: float
+    ) -> tuple[Known, str]:
         """What is known of the picture now, and how: `near` an earlier one, `always` by the model, or why not."""
         decoded = unpacked.decoded
         now = time.monotonic()

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from services.detection.images.decode import Decoded, Refused, decode
+from services.detection.images.decode import Decoded, decode
 from services.detection.images.pdq import distance
+from services.detection.worker import Refused
 from tests.support.pictures import bomb, drawing, encoded
 
 PIXELS = 40_000_000

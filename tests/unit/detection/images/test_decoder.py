@@ -10,7 +10,8 @@ from contextlib import AsyncExitStack
 import pytest
 from moat_client.coalescer import QueueFull
 
-from services.detection.images.decoder import Decoder, Encoded
+from services.detection.images.decoder import Decoder
+from services.detection.workers import Encoded
 from services.runtime.errors import InvalidRequest, OutOfTime
 from tests.support.pictures import bomb, drawing, encoded
 
