@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from moat.detection.v1 import signals_pb2
 
-from services.routing.facts import Item
+from services.routing.views import Item
 from services.routing.loading import load
 
 ROOT = Path(__file__).resolve().parents[2]

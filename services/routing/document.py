@@ -70,6 +70,8 @@ class RuleWanted(_Strict):
     effects: list[EffectWanted] = Field(default_factory=list, max_length=6)
     queue: str = Field(default="", max_length=64)
     notice: str = Field(default="", max_length=500)
+    keep_evidence: bool = False
+    """Keep the bytes of the pictures and clips that it fires for, sealed and for a while."""
 
     @field_validator("category")
     @classmethod
@@ -86,6 +88,12 @@ class Missing(_Strict):
     deep_tier: Mode = Mode.DETERMINISTIC_ONLY
     image_model: Mode = Mode.HOLD
     """Hash banks still speak; `deterministic_only` leaves it to them."""
+    image_text: Mode = Mode.HOLD
+    """Words in a picture that were not read."""
+    speech: Mode = Mode.HOLD
+    """What is said in a clip and was not heard."""
+    detectors: Mode = Mode.HOLD
+    """A plugged-in detector whose card says that it is required."""
     context: Mode = Mode.ALLOW
     restrictions: Mode = Mode.ALLOW
 
@@ -97,7 +105,9 @@ class Example(_Strict):
     surface: str = "chat"
     scores: dict[str, float] = Field(default_factory=dict)
     terms: list[str] = Field(default_factory=list)
-    kind: Literal["text", "image"] = "text"
+    kind: Literal["text", "image", "audio"] = "text"
+    carrier: Literal["", "image", "audio"] = ""
+    """Scores and terms are of words that were found in such a thing."""
     matches: list[str] = Field(default_factory=list)
     """Categories of entries of hash banks that match."""
     features: dict[str, float] = Field(default_factory=dict)
@@ -105,6 +115,8 @@ class Example(_Strict):
     missing: list[str] = Field(default_factory=list)
     expect: str
     effects: list[str] | None = None
+    evidence: bool | None = None
+    """Whether the file is kept."""
 
 
 class PolicyDocument(_Strict):

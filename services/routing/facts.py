@@ -12,24 +12,28 @@ from typing import NamedTuple
 
 import cel
 from moat.enforcement.v1 import enforcement_pb2
-from moat.routing.v1 import routing_service_pb2
 
 from services.context.features import FEATURES
 from services.detection.images.banks.categories import BANK_CATEGORIES
 from services.routing.document import CATEGORIES
+from services.routing.views import Item, View
 
-Item = routing_service_pb2.VerdictItem
-
-PARTS = ("detection", "deep_tier", "image_model", "context", "restrictions")
+OF_CONTENT = ("detection", "deep_tier", "image_model", "image_text", "speech", "detectors")
+"""What can be missing of detection: of each part of a content for itself."""
+PARTS = (*OF_CONTENT, "context", "restrictions")
 """What can be missing."""
+_LOOKED_AT = frozenset(("score", "term", "match"))
+"""Maps that speak of the content."""
 _RESTRICTIONS = {"muted": enforcement_pb2.EFFECT_KIND_MUTE, "banned": enforcement_pb2.EFFECT_KIND_BAN}
-TEXTS = frozenset(("surface", "language", "kind"))
+TEXTS = frozenset(("surface", "language", "kind", "carrier"))
 """Plain texts, read by their name."""
+_TEXTS_OF_CONTENT = TEXTS - {"surface"}
 _READ = re.compile(
     r"""(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+    r"""|(?<![\w.])(?P<plain>surface|language|kind|carrier)\b"""
     r"""|(?<![\w.])(?P<map>[a-z]+)(?:\.(?P<name>\w+)|\[["'](?P<key>[^"']*)["']\])"""
 )
-"""A text, to be left alone, or one value of a map."""
+"""A text, to be left alone; one of `TEXTS`; or one value of a map."""
 
 
 def _keys() -> dict[str, frozenset[str]]:
@@ -60,16 +64,28 @@ class Read(NamedTuple):
     @property
     def variable(self) -> str:
         """What it is called in a compiled rule."""
-        return f"{self.map}__{self.key.replace('.', '__')}"
+        return self.map if self.map in TEXTS else f"{self.map}__{self.key.replace('.', '__')}"
+
+    @property
+    def is_of_content(self) -> bool:
+        """Whether it may differ between the parts of one content."""
+        return (
+            self.map in _LOOKED_AT
+            or self.map in _TEXTS_OF_CONTENT
+            or (self.map == "missing" and self.key in OF_CONTENT)
+        )
 
 
 def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[Read]]:
-    """`expression` with a plain variable for each value that it reads, and those values. Raises ValueError for a name
-    that is not known."""
+    """`expression` with a plain variable for each value that it reads, and those values; a text is a Read without a key. Raises
+    ValueError for a name that is not known."""
     reads: set[Read] = set()
 
     def variable(found: re.Match[str]) -> str:
-        if found["text"] is not None or found["map"] in TEXTS:
+        if found["text"] is not None:
+            return found[0]
+        if found["plain"] is not None:
+            reads.add(Read(found["plain"], ""))
             return found[0]
         read = Read(found["map"], found["key"] if found["key"] is not None else found["name"])
         keys = limits if read.map == "limit" else _KEYS.get(read.map)
@@ -84,8 +100,8 @@ def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[
 
 
 class Facts:
-    """Makes the variables of items. One CEL context a surface is filled again for each item: every variable in it is set
-    anew, so nothing of one item is seen by the next. Not for two threads at once."""
+    """Makes the variables of items. One CEL context a surface is filled again for each item and each view of it: every variable in
+    it is set anew, so nothing of one item is seen by the next. Not for two threads at once."""
 
     def __init__(self, reads: Iterable[Read], limits: Mapping[str, Mapping[str, float]]) -> None:
         """`reads`: all that any rule reads. `limits`: the policy's numbers by surface, `default` for the others."""
@@ -106,41 +122,43 @@ class Facts:
             self._contexts[surface] = cel.Context(variables={variable: numbers[key] for variable, key in of("limit")})
 
     def of(self, item: Item) -> cel.Context:
-        """The variables of one item, until the next is asked for."""
+        """The variables that are the same for all views of an item; `look` adds the others. Holds until the next item."""
         context = self._contexts.get(item.surface) or self._contexts["default"]
         add = context.add_variable
         add("surface", item.surface)
-        add("language", item.signals.language or "und")
-        add("kind", "image" if is_image(item) else "text")
-        scores = {one.category: one.probability for one in item.signals.scores}
-        for variable, category in self._scores:
-            add(variable, scores.get(category, 0.0))
-        listed = {span.category for span in item.signals.spans if span.source == "terms"}
-        for variable, category in self._terms:
-            add(variable, category in listed)
-        known = {match.category for match in item.signals.matches if not match.negative and not match.cancelled}
-        for variable, category in self._matches:
-            add(variable, category in known)
         features = item.features
         for variable, name in self._features:
             add(variable, features.get(name, 0.0))
         held = {restriction.kind for restriction in item.restrictions}
         for variable, kind in self._restrictions:
             add(variable, kind in held)
-        missing = missing_of(item) if self._missing else ()
-        for variable, part in self._missing:
-            add(variable, part in missing)
         return context
 
+    def look(self, context: cel.Context, item: Item, view: View) -> None:
+        """Adds the variables of one view, until the next is looked at."""
+        add, signals = context.add_variable, view.signals
+        add("language", signals.language or "und")
+        add("kind", view.kind)
+        add("carrier", view.carrier)
+        scores = {one.category: one.probability for one in signals.scores}
+        for variable, category in self._scores:
+            add(variable, scores.get(category, 0.0))
+        listed = {span.category for span in signals.spans if span.source == "terms"}
+        for variable, category in self._terms:
+            add(variable, category in listed)
+        known = {match.category for match in signals.matches if not match.negative and not match.cancelled}
+        for variable, category in self._matches:
+            add(variable, category in known)
+        missing = missing_of(item, view) if self._missing else ()
+        for variable, part in self._missing:
+            add(variable, part in missing)
 
-def is_image(item: Item) -> bool:
-    """Whether it is known to be a picture; while detection is missing that is not known."""
-    return item.signals.HasField("image")
 
-
-def missing_of(item: Item) -> list[str]:
-    """The parts that are missing, in the order of `PARTS`."""
-    if not item.missing and not item.signals.degraded:
+def missing_of(item: Item, view: View) -> list[str]:
+    """What is missing for a view, in the order of `PARTS`."""
+    if not (item.missing or view.missing or view.signals.degraded):
         return []
-    gone = {*item.missing, *item.signals.degraded}
+    gone = {part for part in item.missing if part not in OF_CONTENT} | set(view.signals.degraded)
+    if view.missing:
+        gone.add("detection")
     return [part for part in PARTS if part in gone]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import cel
-from google.protobuf import duration_pb2
 from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
 
-from services.routing.document import EffectWanted, Example, Missing, Mode, PolicyDocument, RuleWanted
-from services.routing.facts import NAMES, TEXTS, Facts, Item, Read, flattened, is_image, missing_of
+from services.routing.document import Example, Missing, Mode, PolicyDocument, RuleWanted
+from services.routing.facts import NAMES, OF_CONTENT, PARTS, Facts, Read, flattened, missing_of
+from services.routing.merging import ALLOW, DROP, HOLD, Fired, evidence_parts, merge, outcome, part_verdict
+from services.routing.views import Item, View, views_of
 from services.runtime.logs import log
 
 _MOST_NESTING = 12
-_OUTCOME_OF: dict[int, int] = {
-    enforcement_pb2.EFFECT_KIND_MASK: verdict_pb2.OUTCOME_MASK,
-    enforcement_pb2.EFFECT_KIND_HOLD: verdict_pb2.OUTCOME_HOLD,
-    enforcement_pb2.EFFECT_KIND_DROP: verdict_pb2.OUTCOME_DROP,
-}
-_OUTCOME_WHEN_MISSING: dict[Mode, int] = {Mode.HOLD: verdict_pb2.OUTCOME_HOLD, Mode.BLOCK: verdict_pb2.OUTCOME_DROP}
+_OUTCOME_WHEN_MISSING = {Mode.HOLD: HOLD, Mode.BLOCK: DROP}
 
 
 class BadPolicy(ValueError):
@@ -34,6 +30,11 @@ class _Rule:
     program: Any
     reads: frozenset[Read]
 
+    @property
+    def is_about_parts(self) -> bool:
+        """Whether it may hold for one part and not for another."""
+        return any(read.is_of_content for read in self.reads)
+
 
 class Policy:
     """Decides items. Deterministic: the same item gives the same verdict, bit for bit."""
@@ -41,8 +42,9 @@ class Policy:
     def __init__(self, document: PolicyDocument) -> None:
         """Raises BadPolicy."""
         self.document = document
-        self._rules = [_compile(rule, document.limits) for rule in document.rules]
-        self._facts = Facts({read for rule in self._rules for read in rule.reads}, document.limits)
+        rules = [_compile(rule, document.limits) for rule in document.rules]
+        self._rules = [(number, rule, rule.is_about_parts) for number, rule in enumerate(rules)]
+        self._facts = Facts({read for rule in rules for read in rule.reads}, document.limits)
         self._reference = verdict_pb2.PolicyRef(
             name=document.name, version=document.version, content_hash=document.content_hash
         )
@@ -50,33 +52,59 @@ class Policy:
             _hold(self, example)
 
     def decide(self, item: Item) -> verdict_pb2.Verdict:
-        """All rules run; what they ask for is merged. A rule that fails has no effect and is named."""
-        facts = self._facts.of(item)
-        fired: list[RuleWanted] = []
+        """All rules look at every part, and at the words that it carries; those about the author or the place look once. What
+        they ask for is merged. A rule that fails has no effect and is named."""
         verdict = verdict_pb2.Verdict(policy=self._reference)
-        for rule in self._rules:
-            try:
-                holds = rule.program.execute(facts)
-            except Exception as error:  # noqa: BLE001 - whatever a rule trips over, the others still count
-                log.warning("rule_failed", rule=rule.wanted.id, error=type(error).__name__)
-                verdict.failed_rule_ids.append(rule.wanted.id)
-                continue
-            if holds is True:
-                fired.append(rule.wanted)
-        _merge(verdict, fired)
-        if verdict.outcome == verdict_pb2.OUTCOME_MASK and is_image(item):
-            # Nothing can be covered in a picture here, and it must not be shown as if something had been.
-            verdict.outcome = verdict_pb2.OUTCOME_HOLD
-        self._answer_missing(verdict, item)
+        views = views_of(item)
+        fired = self._fired(item, views, verdict)
+        merge(verdict, fired)
+        parts = [(view.part, view.kind) for view in views if not view.carrier]
+        decided = [part_verdict(fired, part, kind) for part, kind in parts]
+        self._answer_missing(verdict, item, views, decided)
+        verdict.outcome = max(part.outcome for part in decided)
+        verdict.evidence_parts.extend(evidence_parts(fired, [kind for _, kind in parts]))
+        if item.parts:
+            verdict.parts.extend(decided)
         return verdict
 
-    def _answer_missing(self, verdict: verdict_pb2.Verdict, item: Item) -> None:
+    def _fired(self, item: Item, views: Sequence[View], verdict: verdict_pb2.Verdict) -> list[Fired]:
+        facts = self._facts.of(item)
+        parts: dict[int, dict[int, None]] = {}
+        failed: dict[str, None] = {}
+        for number, view in enumerate(views):
+            self._facts.look(facts, item, view)
+            for position, rule, is_about_parts in self._rules:
+                if number and not is_about_parts:
+                    continue
+                try:
+                    holds = rule.program.execute(facts)
+                except Exception as error:  # noqa: BLE001 - whatever a rule trips over, the others still count
+                    log.warning("rule_failed", rule=rule.wanted.id, error=type(error).__name__)
+                    failed[rule.wanted.id] = None
+                    continue
+                if holds is True:
+                    seen = parts.setdefault(position, {})
+                    if is_about_parts:
+                        seen[view.part] = None
+        verdict.failed_rule_ids.extend(failed)
+        return [Fired(rule.wanted, tuple(parts[position])) for position, rule, _ in self._rules if position in parts]
+
+    def _answer_missing(
+        self,
+        verdict: verdict_pb2.Verdict,
+        item: Item,
+        views: Sequence[View],
+        decided: Sequence[verdict_pb2.PartVerdict],
+    ) -> None:
         answers = self.document.missing.get(item.surface) or self.document.missing["default"]
-        for part in missing_of(item):
-            mode = _mode(answers, part)
-            verdict.degraded.append(f"{part}:{mode.value}")
-            stricter = max(int(verdict.outcome), _OUTCOME_WHEN_MISSING.get(mode, int(verdict_pb2.OUTCOME_ALLOW)))
-            verdict.outcome = cast("verdict_pb2.Outcome.ValueType", stricter)
+        gone: set[str] = set()
+        for view in views:
+            part = decided[view.part]
+            for name in missing_of(item, view):
+                gone.add(name)
+                answer = _OUTCOME_WHEN_MISSING.get(_mode(answers, name), ALLOW)
+                part.outcome = outcome(max(int(part.outcome), answer))
+        verdict.degraded.extend(f"{name}:{_mode(answers, name).value}" for name in PARTS if name in gone)
 
 
 def _mode(answers: Missing, part: str) -> Mode:
@@ -98,74 +126,61 @@ def _compile(rule: RuleWanted, limits: Mapping[str, Mapping[str, float]]) -> _Ru
     except ValueError as error:
         raise BadPolicy(f"rule {rule.id}: {error}") from None
     # On an item about which nothing is known every name is looked up: a misspelt one shows here and not at night.
-    unknown = set(program.variables()) - {read.variable for read in reads} - TEXTS
+    unknown = set(program.variables()) - {read.variable for read in reads}
     if unknown:
         raise BadPolicy(f"rule {rule.id}: {sorted(unknown)} are not known; there are {sorted(NAMES)}")
+    compiled = _Rule(rule, program, reads)
+    if rule.keep_evidence and not compiled.is_about_parts:
+        raise BadPolicy(f"rule {rule.id}: keep_evidence needs a condition on the content, to say which files are kept")
     try:
-        outcome = program.execute(Facts(reads, limits).of(Item()))
+        holds = program.execute(_facts_of_nothing(reads, limits))
     except Exception as error:  # noqa: BLE001 - whatever it trips over, it must not decide
         raise BadPolicy(f"rule {rule.id}: {type(error).__name__}: {error}") from None
-    if not isinstance(outcome, bool):
-        raise BadPolicy(f"rule {rule.id}: must be true or false, is {type(outcome).__name__}")
-    return _Rule(rule, program, reads)
+    if not isinstance(holds, bool):
+        raise BadPolicy(f"rule {rule.id}: must be true or false, is {type(holds).__name__}")
+    return compiled
 
 
-def _merge(verdict: verdict_pb2.Verdict, fired: Sequence[RuleWanted]) -> None:
-    by_kind: dict[int, tuple[EffectWanted, RuleWanted, list[str]]] = {}
-    outcome = int(verdict_pb2.OUTCOME_ALLOW)
-    worst: RuleWanted | None = None
-    for rule in fired:
-        verdict.rules.add(rule_id=rule.id, category=rule.category, severity=rule.severity)
-        if worst is None or rule.severity > worst.severity:
-            worst = rule
-        for effect in rule.effects:
-            outcome = max(outcome, _OUTCOME_OF.get(effect.number, int(verdict_pb2.OUTCOME_ALLOW)))
-            there = by_kind.get(effect.number)
-            ids = [*(there[2] if there else ()), rule.id]
-            by_kind[effect.number] = (
-                (effect, rule, ids) if not there or _longer(effect, there[0]) else (*there[:2], ids)
-            )
-    verdict.outcome = cast("verdict_pb2.Outcome.ValueType", outcome)
-    for kind in sorted(by_kind):
-        effect, rule, ids = by_kind[kind]
-        duration = None if effect.seconds is None else duration_pb2.Duration(seconds=effect.seconds)
-        number = cast("enforcement_pb2.EffectKind.ValueType", kind)
-        verdict.effects.add(kind=number, duration=duration, category=rule.category, rule_ids=sorted(ids))
-    if worst is not None:
-        verdict.category, verdict.severity = worst.category, worst.severity
-        verdict.queue = next((rule.queue for rule in _by_severity(fired) if rule.queue), "")
-        verdict.notice = next((rule.notice for rule in _by_severity(fired) if rule.notice), "")
-
-
-def _by_severity(fired: Sequence[RuleWanted]) -> list[RuleWanted]:
-    return sorted(fired, key=lambda rule: -rule.severity)
-
-
-def _longer(one: EffectWanted, other: EffectWanted) -> bool:
-    """For ever is longest."""
-    if other.seconds is None:
-        return False
-    return one.seconds is None or one.seconds > other.seconds
+def _facts_of_nothing(reads: frozenset[Read], limits: Mapping[str, Mapping[str, float]]) -> cel.Context:
+    item, facts = Item(), Facts(reads, limits)
+    context = facts.of(item)
+    facts.look(context, item, views_of(item)[0])
+    return context
 
 
 def _hold(policy: Policy, example: Example) -> None:
-    item = Item(surface=example.surface, missing=example.missing, features=example.features)
-    for category, probability in sorted(example.scores.items()):
-        item.signals.scores.add(category=category, probability=probability)
-    for category in example.terms:
-        item.signals.spans.add(category=category, source="terms", end=1)
-    if example.kind == "image":
-        item.signals.image.pdq_quality = 100
-    for category in example.matches:
-        item.signals.matches.add(category=category, bank="test")
-    for kind in example.restrictions:
-        item.restrictions.add(kind=enforcement_pb2.EffectKind.Value(f"EFFECT_KIND_{kind}"))
-    verdict = policy.decide(item)
-    outcome = verdict_pb2.Outcome.Name(verdict.outcome).removeprefix("OUTCOME_")
+    verdict = policy.decide(_item(example))
     if verdict.failed_rule_ids:
         raise BadPolicy(f"test {example.name!r}: rules failed: {list(verdict.failed_rule_ids)}")
-    if outcome != example.expect:
-        raise BadPolicy(f"test {example.name!r}: expected {example.expect}, is {outcome}")
+    for what, expected, found in _comparisons(example, verdict):
+        if expected is not None and expected != found:
+            raise BadPolicy(f"test {example.name!r}: expected {what}{expected}, is {found}")
+
+
+def _comparisons(example: Example, verdict: verdict_pb2.Verdict) -> Iterator[tuple[str, object, object]]:
+    yield "", example.expect, verdict_pb2.Outcome.Name(verdict.outcome).removeprefix("OUTCOME_")
     kinds = [enforcement_pb2.EffectKind.Name(effect.kind).removeprefix("EFFECT_KIND_") for effect in verdict.effects]
-    if example.effects is not None and sorted(example.effects) != sorted(kinds):
-        raise BadPolicy(f"test {example.name!r}: expected effects {sorted(example.effects)}, are {sorted(kinds)}")
+    yield "effects ", None if example.effects is None else sorted(example.effects), sorted(kinds)
+    yield "evidence ", example.evidence, bool(verdict.evidence_parts)
+
+
+def _item(example: Example) -> Item:
+    item = Item(surface=example.surface, features=example.features)
+    kind = example.carrier or example.kind
+    if kind == "image":
+        item.signals.image.pdq_quality = 100
+    elif kind == "audio":
+        item.signals.audio.duration_millis = 1000
+    said = item.signals.carried.signals if example.carrier else item.signals
+    for name in example.missing:
+        found_missing = name in OF_CONTENT and name != "detection"
+        (item.signals.degraded if found_missing else item.missing).append(name)
+    for category, probability in sorted(example.scores.items()):
+        said.scores.add(category=category, probability=probability)
+    for category in example.terms:
+        said.spans.add(category=category, source="terms", end=1)
+    for category in example.matches:
+        item.signals.matches.add(category=category, bank="test")
+    for name in example.restrictions:
+        item.restrictions.add(kind=enforcement_pb2.EffectKind.Value(f"EFFECT_KIND_{name}"))
+    return item
