@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gateway.commit import reused
 from gateway.deadlines import GRAIN_SECONDS
 from gateway.metrics import ADMISSION_SECONDS
+from gateway.parts import forget_files
 from services.runtime.errors import Internal, MoatError, OutOfTime
 from services.runtime.logs import log
 
@@ -164,7 +165,7 @@ class Desk:
             outcome = Internal()
         self.land(flight, outcome)
         self._admission.leave(time.monotonic() - item.started)
-        item.forget_image()
+        forget_files(item.message.content)
         self._observe(item, outcome)
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 MessageT = TypeVar("MessageT", bound=Message)
 ResultT = TypeVar("ResultT", bound=ListResult)
 
-IMAGES = "images"
-"""The hop that asks detection about pictures."""
+IMAGES, SOUNDS = "images", "sounds"
+"""The hops that ask detection about pictures and clips."""
 _REASONS = {
     code_pb2.DEADLINE_EXCEEDED: "out_of_time",
     code_pb2.UNAVAILABLE: "unavailable",
@@ -62,7 +62,7 @@ class Leg(Generic[MessageT, ResultT]):
     @property
     def part(self) -> str:
         """What is missing when it fails, as policies call it."""
-        return "detection" if self.hop == IMAGES else self.hop
+        return "detection" if self.hop in (IMAGES, SOUNDS) else self.hop
 
     async def result(self) -> ResultT:
         """Raises MoatError when the hop did not answer in time, or answered with an error."""

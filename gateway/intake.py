@@ -12,24 +12,26 @@ from moat.mesh.v1 import item_pb2
 
 from gateway.items import Arrival, Item
 from gateway.metrics import ITEMS
+from gateway.parts import file_bytes
 from services.runtime import validation
-from services.runtime.errors import MoatError, NotSupported, OutOfTime
+from services.runtime.errors import InvalidRequest, MoatError, OutOfTime
 from services.runtime.metrics import REFUSALS
 
 if TYPE_CHECKING:
+    from moat.mesh.v1 import content_pb2
     from moat.moderation.v1 import moderation_pb2, moderation_service_pb2
 
     from gateway.admission import Admission
     from gateway.desk import Answer, Desk
-    from gateway.image_room import ImageRoom
+    from gateway.file_room import FileRoom
     from gateway.tenants import Tenants
     from services.runtime.principal import Principal
 
     ListRequest = moderation_service_pb2.BatchModerateRequest | moderation_service_pb2.StreamModerateRequest
     AnyContext = grpc.aio.ServicerContext[Any, Any]
 
-_KINDS = frozenset(("text", "image"))
 _MIN_SECONDS_LEFT = 0.001
+_MOST_CHARACTERS = 10_000
 _MAX_ITEMS = 256
 """As in the protos; what is cut off for lack of room must not hide that there was too much."""
 
@@ -41,7 +43,7 @@ class Intake:
         self,
         tenants: Tenants,
         admission: Admission,
-        image_room: ImageRoom,
+        file_room: FileRoom,
         desk: Desk,
         *,
         default_seconds: float,
@@ -50,7 +52,7 @@ class Intake:
         """`default_seconds` for items that do not say how long they can wait; none gets more than `max_seconds`."""
         self._tenants = tenants
         self._admission = admission
-        self._image_room = image_room
+        self._file_room = file_room
         self._desk = desk
         self._default_seconds = default_seconds
         self._max_seconds = max_seconds
@@ -98,10 +100,9 @@ class Intake:
         return answers
 
     def _take(self, message: moderation_pb2.ModerationItem, arrival: Arrival) -> Answer | MoatError:
-        kind = message.content.WhichOneof("kind")
-        if kind not in _KINDS:
-            sentence = f"content.{kind}: only text and images are moderated yet"
-            return NotSupported(sentence, reason="CONTENT_KIND", metadata={"kind": str(kind)})
+        wrong = _too_much_text(message.content)
+        if wrong is not None:
+            return wrong
         deadline = min(arrival.deadline, arrival.at + self._seconds(message))
         left = deadline - time.monotonic()
         bulk = message.priority == item_pb2.PRIORITY_BULK
@@ -109,21 +110,32 @@ class Intake:
             refusal: MoatError | None = OutOfTime("the deadline passed before the work began", reason="DEADLINE_PASSED")
         else:
             refusal = self._admission.refusal(arrival.tenant, seconds_left=left, bulk=bulk)
-        size = len(message.content.image.data)
+        size = file_bytes(message.content)
         if refusal is None and size:
-            refusal = self._image_room.take(arrival.tenant.name, size)
+            refusal = self._file_room.take(arrival.tenant.name, size)
         if refusal is not None:
             REFUSALS.labels("gateway", refusal.reason).inc()
             return refusal
         answer = self._desk.take(Item(message, arrival, deadline, bulk))
         if size:
-            answer.add_done_callback(lambda _: self._image_room.free(arrival.tenant.name, size))
+            answer.add_done_callback(lambda _: self._file_room.free(arrival.tenant.name, size))
         return answer
 
     def _seconds(self, message: moderation_pb2.ModerationItem) -> float:
         if not message.HasField("timeout"):
             return self._default_seconds
         return min(self._max_seconds, message.timeout.seconds + message.timeout.nanos / 1e9)
+
+
+def _too_much_text(content: content_pb2.Content) -> InvalidRequest | None:
+    """Of several texts: of one the schema knows the limit, and a record has room for so much."""
+    if not content.HasField("parts"):
+        return None
+    characters = sum(len(part.text.text) for part in content.parts.parts)
+    if characters <= _MOST_CHARACTERS:
+        return None
+    problem = f"its texts have {characters} characters together; at most {_MOST_CHARACTERS}: send fewer, or as items of their own"
+    return InvalidRequest.field("content.parts", problem, reason="TEXT_TOO_LONG")
 
 
 def _unix_nanos(edge_start: str) -> int:

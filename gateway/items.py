@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 from moat.mesh.v1 import item_pb2
 
 from gateway import trace_context
+from gateway.parts import Part, parts_of
 from services.runtime.ids import new_id
 
 if TYPE_CHECKING:
@@ -73,8 +72,12 @@ class Item:
     """What it carries through the mesh."""
     legs: list[AnyLeg] = field(default_factory=list)
     """Its visits to hops, in the order of the path."""
-    image_sha256: bytes = b""
-    """Of a picture's bytes, once `hash_image` has run; empty for other contents."""
+    parts: list[Part] = field(init=False)
+    """What its content is made of."""
+
+    def __post_init__(self) -> None:
+        """Names the parts."""
+        self.parts = parts_of(self.message.content)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -87,19 +90,9 @@ class Item:
         return self.message.surface or DEFAULT_SURFACE
 
     @property
-    def is_image(self) -> bool:
-        """Whether it is a picture."""
-        return self.message.content.HasField("image")
-
-    async def hash_image(self) -> None:
-        """Of megabytes, which takes milliseconds: beside the event loop."""
-        data = self.message.content.image.data
-        self.image_sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
-
-    def forget_image(self) -> None:
-        """Lets go of a picture's bytes: traces keep the item for a while, and nobody asks for them again."""
-        if self.is_image:
-            self.message.content.image.ClearField("data")
+    def in_parts(self) -> bool:
+        """Whether its caller sent several things; verdict and answer then speak of each, even if it is only one."""
+        return self.message.content.HasField("parts")
 
     def begin(self) -> None:
         """Its turn has come: gives it its ids."""

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from moat.audit.v1 import decision_record_pb2
 from moat.enforcement.v1 import effect_service_pb2, enforcement_pb2
+from moat.routing.v1 import routing_service_pb2
 
 from gateway import VERSION
-from gateway.hops import IMAGES
+from gateway.hops import IMAGES, SOUNDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    from google.protobuf.internal import containers
-    from moat.detection.v1 import signals_pb2
     from moat.mesh.v1 import item_pb2
     from moat.routing.v1 import verdict_pb2
 
     from gateway.items import Item
-    from services.runtime.errors import MoatError
+    from gateway.known import Known
+    from gateway.sealing import Sealed
 
 _ON_THE_AUTHOR = frozenset(
     (enforcement_pb2.EFFECT_KIND_WARN, enforcement_pb2.EFFECT_KIND_MUTE, enforcement_pb2.EFFECT_KIND_BAN)
 )
 """What somebody has to carry out. Masking, holding and dropping happen in the answer itself."""
-_RECORDED_HOPS = frozenset(("detection", IMAGES, "context", "restrictions", "routing"))
+_RECORDED_HOPS = frozenset(("detection", IMAGES, SOUNDS, "context", "restrictions", "routing"))
 
 
-@dataclass(slots=True)
-class Evidence:
-    """What is known about an item when it is decided. None and absent are what did not answer in time."""
-
-    signals: signals_pb2.Signals | None = None
-    features: containers.ScalarMap[str, float] | None = None
-    restrictions: Sequence[enforcement_pb2.Restriction] = ()
-    missing: list[str] = field(default_factory=list)
-    refusal: MoatError | None = None
-    """Why the content cannot be decided about at all: it is no picture, say."""
-
-
-def degradations(evidence: Evidence, verdict: verdict_pb2.Verdict) -> list[str]:
+def degradations(known: Known, verdict: verdict_pb2.Verdict) -> list[str]:
     """Every degradation by name, once: missing parts with the policy's answer to each, or without one if it has none,
     and rules that could not be evaluated."""
     named = list(verdict.degraded)
-    parts = [*evidence.missing, *(evidence.signals.degraded if evidence.signals is not None else ())]
+    parts = [*known.missing, *known.degraded]
     if parts:
         spoken_for = {name.partition(":")[0] for name in named}
         named += [f"{part}:missing" for part in parts if part not in spoken_for]
@@ -54,16 +41,22 @@ def degradations(evidence: Evidence, verdict: verdict_pb2.Verdict) -> list[str]:
     return list(dict.fromkeys(named)) if named else named
 
 
+def part_signals(item: Item, known: Known) -> Iterator[routing_service_pb2.PartSignals]:
+    """What is known of each part of a content in parts."""
+    for part, signals in zip(item.parts, known.signals, strict=True):
+        yield routing_service_pb2.PartSignals(kind=part.kind, signals=signals)
+
+
 def build(
     item: Item,
-    evidence: Evidence,
+    known: Known,
     verdict: verdict_pb2.Verdict,
     *,
     content_digest: bytes,
-    sealed: decision_record_pb2.SealedContent | None,
+    sealed: Sealed,
     decide_unix_nanos: int,
 ) -> decision_record_pb2.DecisionRecord:
-    """The whole record. `sealed` is None when the caller asked that the content be kept nowhere."""
+    """The whole record."""
     message, arrival = item.message, item.arrival
     record = decision_record_pb2.DecisionRecord(
         decision_id=item.decision_id,
@@ -75,19 +68,23 @@ def build(
         channel_id=message.channel_id,
         target_user_ids=message.target_user_ids,
         surface=item.surface,
-        signals=evidence.signals,
-        restrictions=evidence.restrictions,
-        missing=evidence.missing,
+        restrictions=known.restrictions,
+        missing=known.missing,
         verdict=verdict,
         trace_id=item.trace_id,
-        sealed_content=sealed,
-        degraded=degradations(evidence, verdict),
+        sealed_content=sealed.content,
+        sealed_words=sealed.words,
+        degraded=degradations(known, verdict),
         caller=arrival.caller,
         do_not_store=message.do_not_store,
         gateway_version=VERSION,
     )
-    if evidence.features is not None:
-        record.features.MergeFrom(evidence.features)
+    if item.in_parts:
+        record.parts.extend(part_signals(item, known))
+    elif known.signals[0] is not None:
+        record.signals.CopyFrom(known.signals[0])
+    if known.features is not None:
+        record.features.MergeFrom(known.features)
     for leg in item.legs:
         if leg.timing is not None and leg.hop in _RECORDED_HOPS:
             record.timings.add(hop=leg.hop, timing=leg.timing)

@@ -9,7 +9,7 @@ from moat.moderation.v1 import moderation_service_pb2, moderation_service_pb2_gr
 
 from gateway.results import Results
 from gateway.streams import Stream
-from services.runtime.errors import MoatError
+from services.runtime.errors import MoatError, NotSupported
 from services.runtime.principal import current_principal
 
 if TYPE_CHECKING:
@@ -70,6 +70,13 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
         )
         async for response in self._streams.serve(stream, request_iterator):
             yield response
+
+    async def ModerateVoice(
+        self, request_iterator: AsyncIterator[moderation_service_pb2.ModerateVoiceRequest], context: AnyContext
+    ) -> AsyncIterator[moderation_service_pb2.ModerateVoiceResponse]:
+        """Decides a voice while it is spoken."""
+        raise NotSupported("a voice cannot be listened to yet; send clips with Moderate")
+        yield
 
     async def IngestEvents(
         self, request: moderation_service_pb2.IngestEventsRequest, context: AnyContext

@@ -50,9 +50,15 @@ class GatewaySettings(ServiceSettings):
     """As `hop_slots`, of pictures: they go to detection in lists of their own, so that no line waits for one."""
     images_max_batch: int = Field(default=2, ge=1, le=3)
     """Pictures in one list; with four of the largest it would not fit into a message."""
-    images_max_bytes: int = Field(default=256 * 1024 * 1024, ge=8 * 1024 * 1024)
-    """What the pictures that have been taken in and not answered may take together; a tenant's may take half of it. More is
-    refused."""
+    sounds: HopBudget = HopBudget(share=0.8, seconds=20.0)
+    """Detection, of clips. Listening takes a tenth of a clip's length and more, and others may be ahead of it."""
+    sounds_slots: int = Field(default=1, ge=1, le=64)
+    """As `images_slots`, of clips."""
+    sounds_max_batch: int = Field(default=2, ge=1, le=3)
+    """As `images_max_batch`, of clips."""
+    files_max_bytes: int = Field(default=256 * 1024 * 1024, ge=8 * 1024 * 1024)
+    """What the pictures and clips that have been taken in and not answered may take together; a tenant's may take half of it.
+    More is refused."""
     context: HopBudget = HopBudget(share=0.4, seconds=1.0)
     restrictions: HopBudget = HopBudget(share=0.4, seconds=1.0)
     routing: HopBudget = HopBudget(share=0.5, seconds=1.0)

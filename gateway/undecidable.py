@@ -9,8 +9,8 @@ from moat.routing.v1 import verdict_pb2
 from gateway.tenants import WhenUndecidable
 
 if TYPE_CHECKING:
-    from gateway.record import Evidence
-    from gateway.tenants import Tenant
+    from gateway.items import Item
+    from gateway.known import Known
 
 _OUTCOMES = {
     WhenUndecidable.HOLD: verdict_pb2.OUTCOME_HOLD,
@@ -19,7 +19,9 @@ _OUTCOMES = {
 }
 
 
-def undecided(tenant: Tenant, evidence: Evidence) -> verdict_pb2.Verdict:
+def undecided(item: Item, known: Known) -> verdict_pb2.Verdict:
     """A verdict without a policy. Somebody who may not post has been decided about before: that holds without one."""
-    outcome = verdict_pb2.OUTCOME_DROP if evidence.restrictions else _OUTCOMES[tenant.when_undecidable]
-    return verdict_pb2.Verdict(outcome=outcome, degraded=[f"routing:{tenant.when_undecidable.value}"])
+    chosen = item.arrival.tenant.when_undecidable
+    outcome = verdict_pb2.OUTCOME_DROP if known.restrictions else _OUTCOMES[chosen]
+    parts = [verdict_pb2.PartVerdict(outcome=outcome) for _ in item.parts] if item.in_parts else []
+    return verdict_pb2.Verdict(outcome=outcome, degraded=[f"routing:{chosen.value}"], parts=parts)

@@ -15,6 +15,7 @@ from moat.moderation.v1 import moderation_service_pb2, moderation_service_pb2_gr
 from moat.routing.v1 import routing_service_pb2, routing_service_pb2_grpc
 
 from gateway.admission import Admission
+from gateway.advisers import Advisers
 from gateway.afterwards import Afterwards
 from gateway.commit import Recorder
 from gateway.deadlines import Deadlines
@@ -22,12 +23,12 @@ from gateway.desk import Desk
 from gateway.digest import Digests
 from gateway.effects import Effects
 from gateway.events import Events
-from gateway.hops import IMAGES, Hop
-from gateway.image_room import ImageRoom
+from gateway.file_room import FileRoom
+from gateway.hops import IMAGES, SOUNDS, Hop
 from gateway.intake import Intake
 from gateway.metrics import IN_FLIGHT, WAITING
 from gateway.observer import Observer
-from gateway.path import Advisers, Path
+from gateway.path import Path
 from gateway.replay import Replay
 from gateway.sealing import Sealer
 from gateway.servicer import ModerationServicer
@@ -99,12 +100,20 @@ class Gateway:
                 slots=settings.images_slots,
                 max_batch=settings.images_max_batch,
             ),
+            hop(
+                SOUNDS,
+                detection.ScoreContents,
+                detection_service_pb2.ScoreContentsRequest,
+                settings.sounds,
+                slots=settings.sounds_slots,
+                max_batch=settings.sounds_max_batch,
+            ),
             hop("context", context.ReadContexts, context_service_pb2.ReadContextsRequest, settings.context),
             hop("restrictions", effects.CheckSubjects, effect_service_pb2.CheckSubjectsRequest, settings.restrictions),
-            hop("routing", routing.DecideVerdicts, routing_service_pb2.DecideVerdictsRequest, settings.routing),
         )
         path = Path(
             advisers,
+            hop("routing", routing.DecideVerdicts, routing_service_pb2.DecideVerdictsRequest, settings.routing),
             recorder,
             Effects(hop("effects", effects.ApplyEffects, effect_service_pb2.ApplyEffectsRequest, settings.effects)),
             self.afterwards,
@@ -124,7 +133,7 @@ class Gateway:
             Intake(
                 Tenants.load(topology.tenants_file),
                 admission,
-                ImageRoom(settings.images_max_bytes),
+                FileRoom(settings.files_max_bytes),
                 self.desk,
                 default_seconds=settings.default_timeout_seconds,
                 max_seconds=settings.max_timeout_seconds,

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 from moat.detection.v1 import signals_pb2
 
-from services.routing.views import Item
 from services.routing.loading import load
+from services.routing.views import Item
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = Path(__file__).parent / "cases"

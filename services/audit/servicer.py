@@ -14,7 +14,6 @@ from moat.audit.v1 import (
     decision_log_service_pb2_grpc,
     decision_record_pb2,
 )
-from moat.mesh.v1 import content_pb2
 
 from services.audit.log.append import Appended, DecisionLog, Entry, Fate
 from services.audit.store.decisions import Decisions
@@ -101,8 +100,10 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
         if request.include_content:
             principal.require(READ_CONTENT)
         record = await self._find(principal, request.decision_id)
-        content = await self._content(principal, record) if request.include_content else None
-        return audit_service_pb2.GetDecisionResponse(decision=record, content=content)
+        response = audit_service_pb2.GetDecisionResponse(decision=record)
+        if request.include_content:
+            await self._unseal(principal, record, response)
+        return response
 
     async def ListDecisions(
         self, request: audit_service_pb2.ListDecisionsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -126,11 +127,19 @@ class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
                 raise NotFound("no such decision in this tenant", kind="decision", name=decision_id)
             await asyncio.sleep(_POLL_SECONDS)
 
-    async def _content(
-        self, principal: Principal, record: decision_record_pb2.DecisionRecord
-    ) -> content_pb2.Content | None:
-        if not record.HasField("sealed_content"):
+    async def _unseal(
+        self,
+        principal: Principal,
+        record: decision_record_pb2.DecisionRecord,
+        response: audit_service_pb2.GetDecisionResponse,
+    ) -> None:
+        """Adds what is there and whose key still exists."""
+        if (key := await self._key(principal, record.sealed_content)) is not None:
+            response.content.CopyFrom(self._unsealer.content(record, key))
+        if (key := await self._key(principal, record.sealed_words)) is not None:
+            response.words.extend(self._unsealer.words(record, key).words)
+
+    async def _key(self, principal: Principal, sealed: decision_record_pb2.SealedContent) -> bytes | None:
+        if not sealed.key_id:
             return None
-        sealed = record.sealed_content
-        wrapped = await self._decisions.wrapped_key(principal.tenant, principal.environment, sealed.key_id)
-        return None if wrapped is None else self._unsealer.open(record, wrapped)
+        return await self._decisions.wrapped_key(principal.tenant, principal.environment, sealed.key_id)

@@ -100,8 +100,8 @@ def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[
 
 
 class Facts:
-    """Makes the variables of items. One CEL context a surface is filled again for each item and each view of it: every variable in
-    it is set anew, so nothing of one item is seen by the next. Not for two threads at once."""
+    """Makes the variables of items. One CEL context a surface is filled again for each item and each view of it: every variable
+    in it is set anew, so nothing of one item is seen by the next. Not for two threads at once."""
 
     def __init__(self, reads: Iterable[Read], limits: Mapping[str, Mapping[str, float]]) -> None:
         """`reads`: all that any rule reads. `limits`: the policy's numbers by surface, `default` for the others."""

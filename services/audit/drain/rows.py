@@ -53,11 +53,11 @@ def _add(rows: Rows, record: decision_record_pb2.DecisionRecord, duplicate_of: s
     if not (record.tenant and record.environment and len(record.decision_id) == 36):  # noqa: PLR2004 - a UUID's text
         message = "a record names its tenant, environment and id"
         raise ValueError(message)
-    if record.HasField("sealed_content"):
-        sealed = record.sealed_content
-        key = (record.tenant, record.environment, sealed.key_id)
-        rows.keys[key] = (*key, record.user_id, sealed.wrapped_key)
-        sealed.ClearField("wrapped_key")
+    for sealed in (record.sealed_content, record.sealed_words):
+        if sealed.key_id:
+            key = (record.tenant, record.environment, sealed.key_id)
+            rows.keys[key] = (*key, record.user_id, sealed.wrapped_key)
+            sealed.ClearField("wrapped_key")
     if duplicate_of:
         record.duplicate_of = duplicate_of
     verdict = record.verdict

@@ -116,6 +116,7 @@ class Decisions:
         records = [decision_record_pb2.DecisionRecord.FromString(row.record) for row in rows[:size]]
         for record in records:
             record.ClearField("sealed_content")
+            record.ClearField("sealed_words")
         more = len(rows) > size
         last = rows[size - 1] if more else None
         return Page(records, write_token(Position(last.decide_time, last.decision_id), filter_) if last else "")

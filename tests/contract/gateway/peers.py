@@ -1,8 +1,8 @@
 # ruff: noqa: N802 - methods are named as RPCs are
 """Small real servers in the place of the gateway's peers: they answer by simple rules, and misbehave when told to.
 
-A text with `rude` in it scores as an insult and is masked; `spam` is dropped; `threat` mutes its author for an hour. Pictures are
-taken for texts: their bytes are looked at in the same way.
+A text with `rude` in it scores as an insult and is masked; `spam` is dropped; `threat` mutes its author for an hour. Pictures and
+clips are taken for texts: their bytes are looked at in the same way, and what stands after `says:` is words that they carry.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ class Detection(Peer, detection_grpc.DetectionServiceServicer):
     def __init__(self) -> None:
         super().__init__()
         self.degraded: list[str] = []
+        self.fails_for = ""
+        """The kind that `error` is about; empty for all."""
         self.stages: list[item_pb2.HopTiming.Stage] = []
         self.seen: list[detection_pb.ScoreItem] = []
 
@@ -125,22 +127,35 @@ class Detection(Peer, detection_grpc.DetectionServiceServicer):
         await self.act(request.items)
         timing = watch.timing()
         timing.stages.extend(self.stages)
-        yield detection_pb.ScoreContentsResponse(
-            results=[
-                detection_pb.ScoreResult(
-                    index=index, error=self.failure(), signals=self._signals(item.content), timing=timing
-                )
-                for index, item in enumerate(request.items)
-            ]
-        )
+        results = [self._result(index, item.content) for index, item in enumerate(request.items)]
+        for result in results:
+            result.timing.CopyFrom(timing)
+        yield detection_pb.ScoreContentsResponse(results=results)
+
+    def _result(self, index: int, content: content_pb2.Content) -> detection_pb.ScoreResult:
+        kind = content.WhichOneof("kind") or ""
+        error = self.failure() if self.fails_for in ("", kind) else None
+        result = detection_pb.ScoreResult(index=index, error=error, signals=self._signals(content))
+        _, says, words = (content.image.data or content.audio.data).decode(errors="replace").partition("says:")
+        if says:
+            result.words.text = words
+            result.signals.carried.signals.CopyFrom(
+                self._signals(content_pb2.Content(text=content_pb2.TextContent(text=words)))
+            )
+            result.signals.carried.length = len(words)
+            result.signals.carried.places.add(end=len(words), box=signals_pb2.Box(right=1, bottom=1))
+        return result
 
     def _signals(self, content: content_pb2.Content) -> signals_pb2.Signals:
         signals = signals_pb2.Signals(language="en", degraded=self.degraded, normaliser_version="n1")
         text = content.text.text
         if content.HasField("image"):
-            text = content.image.data.decode(errors="replace")
+            text = content.image.data.partition(b"says:")[0].decode(errors="replace")
             signals.image.pdq_hash, signals.image.pdq_quality = bytes(range(32)), 90
             signals.matches.add(bank="known", entry_id="e1", distance=4, category="violence.graphic")
+        elif content.HasField("audio"):
+            text = content.audio.data.partition(b"says:")[0].decode(errors="replace")
+            signals.audio.duration_millis = 1000
         for word, category in CATEGORIES.items():
             start = text.find(word)
             signals.scores.add(category=category, probability=0.0 if start < 0 else 0.9)
@@ -295,7 +310,24 @@ class Routing(Peer, routing_grpc.RoutingServiceServicer):
 
 
 def _verdict(item: routing_pb.VerdictItem) -> verdict_pb2.Verdict:
-    found = {score.category for score in item.signals.scores if score.probability > 0.5}
+    """Of several parts the strictest is the whole's, with its rules."""
+    if not item.parts:
+        return _of_signals(item, item.signals)
+    verdicts = [_of_signals(item, part.signals) for part in item.parts]
+    strictest = max(range(len(verdicts)), key=lambda position: verdicts[position].outcome)
+    verdict = verdicts[strictest]
+    parts = [
+        verdict_pb2.PartVerdict(outcome=one.outcome, category=one.category, severity=one.severity) for one in verdicts
+    ]
+    for rule in verdict.rules:
+        rule.parts[:] = [strictest]
+    verdict.parts.extend(parts)
+    return verdict
+
+
+def _of_signals(item: routing_pb.VerdictItem, signals: signals_pb2.Signals) -> verdict_pb2.Verdict:
+    scores = (*signals.scores, *signals.carried.signals.scores)
+    found = {score.category for score in scores if score.probability > 0.5}
     verdict = verdict_pb2.Verdict(
         outcome=verdict_pb2.OUTCOME_ALLOW,
         policy=verdict_pb2.PolicyRef(name="test", version="1", content_hash=HASH),
@@ -319,7 +351,7 @@ def _verdict(item: routing_pb.VerdictItem) -> verdict_pb2.Verdict:
         verdict.outcome, verdict.category, verdict.severity = verdict_pb2.OUTCOME_MASK, CATEGORIES["rude"], 2
         verdict.effects.add(kind=enforcement_pb2.EFFECT_KIND_MASK, category=verdict.category)
     if verdict.category:
-        verdict.rules.add(rule_id="r1", category=verdict.category, severity=verdict.severity)
+        verdict.rules.add(rule_id="r1", category=verdict.category, severity=verdict.severity, parts=[0])
     return verdict
 
 

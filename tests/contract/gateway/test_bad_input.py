@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.protobuf import duration_pb2
-from google.rpc import code_pb2, error_details_pb2
+from google.rpc import error_details_pb2
 from moat.context.v1 import context_service_pb2
 from moat.mesh.v1 import content_pb2
 from moat.moderation.v1 import moderation_pb2
@@ -77,13 +77,6 @@ async def test_text_that_is_not_utf8_is_the_callers_mistake(fake_mesh: FakeMesh,
         await call(good.replace(b"?" * len(text), text), metadata=caller())
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert reason(caught.value) == "MALFORMED_MESSAGE"
-
-
-async def test_what_is_not_moderated_yet_says_so(fake_mesh: FakeMesh) -> None:
-    content = content_pb2.Content(audio=content_pb2.AudioContent(data=b"x"))
-    results = await fake_mesh.decide_all([saying(content), item("r2", "hello")])
-    assert [result.error.code for result in results] == [code_pb2.UNIMPLEMENTED, code_pb2.OK]
-    assert reason(results[0].error) == "CONTENT_KIND"
 
 
 @pytest.mark.parametrize(

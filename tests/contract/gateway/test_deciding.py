@@ -16,7 +16,7 @@ from moat.mesh.v1 import content_pb2, item_pb2
 from moat.moderation.v1 import moderation_service_pb2 as api
 from moat.routing.v1 import verdict_pb2
 
-from gateway.sealing import associated_data
+from gateway.sealing import Subject
 from tests.contract.gateway.fake_mesh import caller, item, reason
 from tests.contract.gateway.waiting import until
 
@@ -175,7 +175,7 @@ async def test_content_is_sealed_under_its_subjects_key(fake_mesh: FakeMesh) -> 
     assert b"between us" not in record.SerializeToString()
     sealed = record.sealed_content
     key = aes_key_unwrap(b"k" * 32, sealed.wrapped_key)
-    data = associated_data("demo", "production", decision.decision_id)
+    data = Subject("demo", "production", "u1", decision.decision_id).associated_data()
     content = content_pb2.Content.FromString(AESGCM(key).decrypt(sealed.nonce, sealed.ciphertext, data))
     assert content.text.text == "between us"
 

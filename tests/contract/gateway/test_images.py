@@ -154,12 +154,12 @@ async def test_no_line_waits_for_a_picture(fake_mesh: FakeMesh) -> None:
 
 
 async def test_a_tenant_may_fill_half_of_the_room_for_pictures(start_fake_mesh: StartFakeMesh) -> None:
-    fake_mesh = await start_fake_mesh(images_max_bytes=8 * 1024 * 1024)
+    fake_mesh = await start_fake_mesh(files_max_bytes=8 * 1024 * 1024)
     fake_mesh.detection.gate.clear()
     taken = asyncio.ensure_future(fake_mesh.decide(picture("p1", bytes(LARGEST - 8))))
     await until(lambda: bool(fake_mesh.detection.calls))
     error = await refused(fake_mesh, picture("p2"))
-    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "IMAGES_WAITING")
+    assert (error.code(), reason(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "FILES_WAITING")
     other = asyncio.ensure_future(fake_mesh.decide(picture("p1"), tenant="greedy"))
     line = asyncio.ensure_future(fake_mesh.decide(item("r1")))
     await until(lambda: len(fake_mesh.detection.seen) == 2)

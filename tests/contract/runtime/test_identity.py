@@ -52,6 +52,9 @@ class Answers(moderation_service_pb2_grpc.ModerationServiceServicer):
     def StreamModerate(self, request_iterator: object, context: object) -> AsyncIterator[object]:  # type: ignore[override]  # noqa: N802
         raise NotImplementedError
 
+    def ModerateVoice(self, request_iterator: object, context: object) -> AsyncIterator[object]:  # type: ignore[override]  # noqa: N802
+        raise NotImplementedError
+
 
 @pytest.fixture
 async def start_audit(mesh_folder: Path) -> AsyncIterator[StartServer]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +69,9 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         self.tokens.append(_token(context))
         await self._hear(list(request.items), context)
         return api.BatchModerateResponse(results=[self._result(item) for item in request.items])
+
+    def ModerateVoice(self, request_iterator: object, context: Context) -> AsyncIterator[api.ModerateVoiceResponse]:
+        raise NotImplementedError
 
     async def IngestEvents(self, request: api.IngestEventsRequest, context: Context) -> api.IngestEventsResponse:
         raise NotImplementedError

@@ -8,22 +8,31 @@ from moat.enforcement.v1 import enforcement_pb2
 from moat.mesh.v1 import item_pb2
 from moat.routing.v1 import verdict_pb2
 
-from gateway.record import Evidence, degradations, intent_of
+from gateway.known import Known
+from gateway.record import degradations, intent_of
 
 
 def test_a_policys_answer_to_a_missing_part_names_it() -> None:
     verdict = verdict_pb2.Verdict(degraded=["detection:hold"])
-    assert degradations(Evidence(missing=["detection"]), verdict) == ["detection:hold"]
+    assert degradations(Known(missing=["detection"]), verdict) == ["detection:hold"]
 
 
 def test_a_missing_part_without_an_answer_is_named_too() -> None:
-    evidence = Evidence(signals=signals_pb2.Signals(degraded=["deep_tier"]), missing=["context"])
-    assert degradations(evidence, verdict_pb2.Verdict()) == ["context:missing", "deep_tier:missing"]
+    known = Known(signals=[signals_pb2.Signals(degraded=["deep_tier"])], missing=["context"])
+    assert degradations(known, verdict_pb2.Verdict()) == ["context:missing", "deep_tier:missing"]
+
+
+def test_what_is_missing_of_any_part_or_of_its_words_is_named_once() -> None:
+    read = signals_pb2.Signals(degraded=["image_text"])
+    read.carried.signals.degraded.append("deep_tier")
+    known = Known(signals=[signals_pb2.Signals(degraded=["deep_tier"]), read, None])
+    named = degradations(known, verdict_pb2.Verdict())
+    assert named == ["deep_tier:missing", "image_text:missing"]
 
 
 def test_rules_that_could_not_be_evaluated_degrade_the_decision() -> None:
     verdict = verdict_pb2.Verdict(failed_rule_ids=["a", "b"])
-    assert degradations(Evidence(), verdict) == ["routing:failed_rules"]
+    assert degradations(Known(), verdict) == ["routing:failed_rules"]
 
 
 def test_only_what_is_done_to_the_author_is_an_intent() -> None:

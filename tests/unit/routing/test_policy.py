@@ -13,9 +13,9 @@ from moat.routing.v1 import verdict_pb2
 from pydantic import ValidationError
 
 from services.routing.document import PolicyDocument
-from services.routing.views import Item
 from services.routing.loading import load, load_or_last_good
 from services.routing.policy import BadPolicy, Policy
+from services.routing.views import Item
 
 DEFAULT = Path(__file__).parents[3] / "config" / "policies" / "default.yaml"
 

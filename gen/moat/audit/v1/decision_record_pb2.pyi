@@ -285,7 +285,7 @@ Global___NamedTiming: _TypeAlias = NamedTiming  # noqa: Y015
 @_typing.final
 class SealedContent(_message.Message):
     """Content that only the holder of the key can read. AES-256-GCM; the associated data is
-    `tenant \\0 environment \\0 decision_id`.
+    `tenant \\0 environment \\0 decision_id`, and `\\0 words` after it for found words.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -303,7 +303,7 @@ class SealedContent(_message.Message):
     nonce: _builtins.bytes
     """12 bytes."""
     ciphertext: _builtins.bytes
-    """A serialised moat.mesh.v1.Content, sealed."""
+    """A serialised moat.mesh.v1.Content, or what its field says, sealed."""
     def __init__(
         self,
         *,

@@ -1,4 +1,5 @@
-"""How many bytes of pictures may be in the gateway at a time. Lines are bounded by number, which would allow gigabytes here."""
+"""How many bytes of pictures and clips may be in the gateway at a time. Lines are bounded by number, which would allow gigabytes
+here."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from services.runtime.errors import OverQuota
 _RETRY_SECONDS = 1.0
 
 
-class ImageRoom:
+class FileRoom:
     """Bytes that were taken in and not answered yet. Belongs to one event loop."""
 
     def __init__(self, most_bytes: int) -> None:
@@ -19,11 +20,11 @@ class ImageRoom:
         self._by_tenant: Counter[str] = Counter()
 
     def take(self, tenant: str, size: int) -> OverQuota | None:
-        """Takes room for a picture, or says why there is none. What was taken is given back by `free`."""
+        """Takes room for an item's files, or says why there is none. What was taken is given back by `free`."""
         if self._taken + size > self._most or self._by_tenant[tenant] + size > self._most // 2:
-            message = "too many pictures are being decided; send fewer at a time"
+            message = "too many pictures and clips are being decided; send fewer at a time"
             return OverQuota(
-                message, reason="IMAGES_WAITING", metadata={"subject": tenant}, retry_after_seconds=_RETRY_SECONDS
+                message, reason="FILES_WAITING", metadata={"subject": tenant}, retry_after_seconds=_RETRY_SECONDS
             )
         self._taken += size
         self._by_tenant[tenant] += size
