@@ -55,6 +55,8 @@ _SWEARING = re.compile(
     r"porra|caralho|merda|cazzo|vaffanculo|kut|godverdomme|kurwa|jebać|pierdol\w*|нахуй|бля|ебать|amk|siktir\w*|saale|साले|"
     r"操|他妈|씨발|anjing|bangsat)\b"
 )
+_VOWELS, _ARTICLE = "aeio", re.compile(r"\ba (?=\{j\})")
+"""`an asian`: the sound decides, so `u` is left out."""
 _EMOJI_HATE = (
     "{g} 🐀",
     "{g} = 💩",
@@ -126,6 +128,8 @@ def _filled(frame: str, kind: str, language: Language, random_: random.Random) -
     forms = [form.strip() for form in random_.choice(language.words[pool]).split(" | ")]
     values = dict(zip(language.forms, forms, strict=False))
     values["o"] = forms[0]
+    if values.get("j", "-")[0] in _VOWELS:
+        frame = _ARTICLE.sub("an ", frame)
     for name, words in (("f", "foes"), ("n", "names"), ("s", "sites")):
         values[name] = random_.choice(language.words[words])
     return frame.format(**values)
