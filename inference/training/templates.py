@@ -30,7 +30,7 @@ _A_FRAME = 12
 _DISGUISED = 0.12
 _BESIDE_CHAT = 0.08
 _COUNTS = {
-    "hate": 520, "hate_emoji": 120, "benign": 400, "benign_emoji": 120, "counter": 380, "object_abuse": 110, "insult": 110,
+    "hate": 460, "hate_emoji": 90, "benign": 370, "benign_emoji": 90, "counter": 320, "object_abuse": 110, "insult": 110,
     "banter": 50, "threat": 110, "coercion": 30, "threat_reported": 60, "wish_harm": 30, "support": 60, "support_benign": 60,
     "idiom": 100, "chat": 180, "profane_positive": 30, "spam": 50, "spam_benign": 50, "sexual": 36, "sexual_benign": 36,
     "reclaimed": 30,
@@ -98,7 +98,7 @@ def languages() -> list[Language]:
 
 
 def lines(seed: int) -> list[Line]:
-    """About 50,000 lines, disguised ones among them."""
+    """About 60,000 lines, disguised ones among them."""
     random_ = random.Random(seed)
     return [line for language in languages() for line in _of(language, random_)]
 
