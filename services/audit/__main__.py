@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from services.audit.settings import AuditSettings
-from services.audit.wiring import serve
+from services.audit.wiring import check, serve
 from services.runtime.process import run_process
 
 if __name__ == "__main__":
-    sys.exit(run_process("audit", AuditSettings, serve))
+    sys.exit(run_process("audit", AuditSettings, serve, check))

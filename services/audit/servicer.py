@@ -9,12 +9,15 @@ from typing import Any
 import grpc
 from moat.audit.v1 import (
     audit_service_pb2,
-    audit_service_pb2_grpc,
     decision_log_service_pb2,
     decision_log_service_pb2_grpc,
     decision_record_pb2,
 )
 
+from services.audit.evidence.holds import Holds
+from services.audit.evidence.listing import Listing
+from services.audit.evidence.reading import Reader
+from services.audit.evidence.servicer import EvidenceServicer
 from services.audit.log.append import Appended, DecisionLog, Entry, Fate
 from services.audit.store.decisions import Decisions
 from services.audit.unsealing import Unsealer
@@ -24,6 +27,7 @@ from services.runtime.lists.serving import each_list
 from services.runtime.principal import Principal, current_principal
 from services.runtime.timing import Stopwatch
 
+EvidenceParts = tuple[Listing, Reader, Holds]
 READ_CONTENT = "decisions.read_content"
 _POLL_SECONDS = 0.05
 
@@ -83,11 +87,14 @@ def _error(appended: Appended, item: decision_log_service_pb2.AppendItem) -> Moa
     return None
 
 
-class AuditServicer(audit_service_pb2_grpc.AuditServiceServicer):
-    """Reads the record as the caller's tenant."""
+class AuditServicer(EvidenceServicer):
+    """Reads the record as the caller's tenant, and its evidence."""
 
-    def __init__(self, decisions: Decisions, unsealer: Unsealer, *, read_wait_seconds: float) -> None:
+    def __init__(
+        self, decisions: Decisions, unsealer: Unsealer, evidence: EvidenceParts, *, read_wait_seconds: float
+    ) -> None:
         """`read_wait_seconds`: how long a decision may still be on its way to the record."""
+        super().__init__(*evidence)
         self._decisions = decisions
         self._unsealer = unsealer
         self._read_wait_seconds = read_wait_seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
+from services.audit.evidence.settings import EvidenceSettings
 from services.runtime.settings import ServiceSettings
 
 LOG_SHARDS = 8
@@ -25,6 +26,7 @@ class AuditSettings(ServiceSettings):
     """Connections to Postgres."""
     read_wait_seconds: float = Field(default=2.0, ge=0)
     """How long GetDecision waits for a decision that the drain may be about to write."""
+    evidence: EvidenceSettings = EvidenceSettings()
 
 
 class DrainSettings(ServiceSettings):

@@ -189,6 +189,13 @@ class OutOfTime(MoatError):
     default_reason = "OUT_OF_TIME"
 
 
+class DataLoss(MoatError):
+    """What was kept is not there any more, or not as it was kept. Somebody has to look."""
+
+    code = code_pb2.DATA_LOSS
+    default_reason = "DATA_LOSS"
+
+
 class Internal(MoatError):
     """Anything else. The caller learns nothing of the cause; our log has it."""
 

@@ -19,6 +19,7 @@ DATABASE_ROLES = (
     OWNER,
     "moat_audit",
     "moat_audit_drain",
+    "moat_audit_retention",
     "moat_enforcement",
     "moat_enforcement_worker",
 )

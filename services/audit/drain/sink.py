@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.audit.drain.rows import DECISION_COLUMNS, KEY_COLUMNS, Rows
+from services.audit.drain.rows import DECISION_COLUMNS, KEY_COLUMNS, NAMED_COLUMNS, Rows
 from services.runtime.postgres import as_tenants
 
 
@@ -25,6 +25,7 @@ def _insert(table: str, columns: Mapping[str, str]) -> str:
 
 _DECISIONS = text(_insert("decisions", DECISION_COLUMNS))
 _KEYS = text(_insert("subject_keys", KEY_COLUMNS))
+_NAMED = text(_insert("evidence_named", NAMED_COLUMNS))
 _QUARANTINE = text(
     "insert into audit.quarantine (stream, entry_id, entry) values (:stream, :entry_id, :entry) on conflict do nothing"
 )
@@ -44,6 +45,8 @@ class Sink:
         async with as_tenants(self._pool, sorted(rows.tenants)) as connection:
             if rows.keys:
                 await connection.execute(_KEYS, _columns(KEY_COLUMNS, list(rows.keys.values())))
+            if rows.named:
+                await connection.execute(_NAMED, _columns(NAMED_COLUMNS, rows.named))
             await connection.execute(_DECISIONS, _columns(DECISION_COLUMNS, rows.decisions))
 
     async def quarantine(self, stream: str, entry_id: str, entry: bytes) -> None:

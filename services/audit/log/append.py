@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from pathlib import Path
 
@@ -67,6 +68,27 @@ class DecisionLog:
     async def ping(self) -> bool:
         """Whether the log answers."""
         return bool(await self._cluster.execute_command("PING", target_nodes=RedisCluster.RANDOM))
+
+    async def knows(self, tenant: str, environment: str, request_id: str) -> bool:
+        """Whether the request id has a decision. Raises DependencyDown."""
+        shard = keys.shard(tenant, environment, request_id, self._shards)
+        try:
+            return bool(await self._cluster.exists(keys.seen(shard, tenant, environment, request_id)))
+        except RedisError as error:
+            raise _down(error) from error
+
+    async def drained_until(self) -> datetime:
+        """What was appended before is in the record: the drain removes what it has written. Raises DependencyDown."""
+        now = datetime.now(UTC)
+        streams = [keys.decisions(shard) for shard in range(self._shards)]
+        try:
+            answers = await run_keyed(
+                self._cluster, [(stream, ("XRANGE", stream, "-", "+", "COUNT", 1)) for stream in streams]
+            )
+        except RedisError as error:
+            raise _down(error) from error
+        firsts = [bytes(answer[0][0]) for answer in answers if answer]
+        return min((datetime.fromtimestamp(int(first.split(b"-")[0]) / 1000, UTC) for first in firsts), default=now)
 
     async def append(self, entries: Sequence[Entry]) -> list[Appended]:
         """One answer an entry, in order. Raises DependencyDown when it is not known what happened: repeating is safe,

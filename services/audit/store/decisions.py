@@ -107,7 +107,7 @@ class Decisions:
         if token:
             position = read_token(token, filter_)
             query = query.where(
-                tuple_(*order) < tuple_(literal(position.decide_time), literal(position.decision_id, order[1].type))
+                tuple_(*order) < tuple_(literal(position.time), literal(position.row_id, order[1].type))
             )
         # Row-level security says the same; said here too, the index is used from its first column.
         query = query.where(DECISIONS.c.tenant == tenant, DECISIONS.c.environment == environment)

@@ -20,25 +20,25 @@ from services.runtime.errors import InvalidRequest
 class Position:
     """The last row of a page."""
 
-    decide_time: datetime
-    decision_id: str
+    time: datetime
+    row_id: str
 
 
 def write_token(position: Position, filter_: str) -> str:
     """The token that continues after `position`."""
-    document = [position.decide_time.isoformat(), str(position.decision_id), _digest(filter_)]
+    document = [position.time.isoformat(), str(position.row_id), _digest(filter_)]
     return base64.urlsafe_b64encode(orjson.dumps(document)).decode()
 
 
 def read_token(token: str, filter_: str) -> Position:
     """Raises InvalidRequest for a token that we did not write or that belongs to another filter."""
     try:
-        when, decision_id, digest = orjson.loads(base64.urlsafe_b64decode(token.encode()))
-        position = Position(datetime.fromisoformat(when), str(UUID(decision_id)))
-        if position.decide_time.tzinfo is None:
+        when, row_id, digest = orjson.loads(base64.urlsafe_b64decode(token.encode()))
+        position = Position(datetime.fromisoformat(when), str(UUID(row_id)))
+        if position.time.tzinfo is None:
             raise ValueError(when)  # noqa: TRY301 - one answer for every bad token
     except (ValueError, TypeError, AttributeError):
-        raise InvalidRequest.field("page_token", "is not a token of ListDecisions; start without one") from None
+        raise InvalidRequest.field("page_token", "is not a token of this list; start without one") from None
     if digest != _digest(filter_):
         raise InvalidRequest.field("page_token", "belongs to another filter; use the filter of the first page")
     return position

@@ -14,7 +14,14 @@ from tests.support.topologies import example_topology
 from tools.launcher.certificates import ensure_authority, ensure_certificate
 from tools.launcher.tokens import ensure_signing_key
 
-INTERNAL = {"DetectionService", "ContextService", "RoutingService", "EffectService", "DecisionLogService"}
+INTERNAL = {
+    "ContextService",
+    "DecisionLogService",
+    "DetectionService",
+    "EffectService",
+    "EvidenceStoreService",
+    "RoutingService",
+}
 
 
 def leaves(node: object, path: str = "") -> Iterator[tuple[str, object]]:

@@ -27,6 +27,7 @@ EXAMPLES: list[tuple[errors.MoatError, int, list[type[Message]]]] = [
         code_pb2.RESOURCE_EXHAUSTED,
         [error_details_pb2.QuotaFailure, error_details_pb2.RetryInfo],
     ),
+    (errors.DataLoss("lost"), code_pb2.DATA_LOSS, []),
     (errors.DependencyDown("log"), code_pb2.UNAVAILABLE, [error_details_pb2.RetryInfo]),
     (errors.OutOfTime("late"), code_pb2.DEADLINE_EXCEEDED, []),
     (errors.Internal(), code_pb2.INTERNAL, []),

@@ -24,12 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from moat.audit.v1 import decision_record_pb2 as moat_dot_audit_dot_v1_dot_decision__record__pb2
+from moat.audit.v1 import evidence_pb2 as moat_dot_audit_dot_v1_dot_evidence__pb2
 from moat.detection.v1 import signals_pb2 as moat_dot_detection_dot_v1_dot_signals__pb2
 from moat.mesh.v1 import content_pb2 as moat_dot_mesh_dot_v1_dot_content__pb2
 from moat.options.v1 import permission_pb2 as moat_dot_options_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!moat/audit/v1/audit_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#moat/audit/v1/decision_record.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a\x1amoat/mesh/v1/content.proto\x1a moat/options/v1/permission.proto\"L\n\x12GetDecisionRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_content\x18\x02 \x01(\x08\"\x9c\x01\n\x13GetDecisionResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12&\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.Content\x12,\n\x05words\x18\x03 \x03(\x0b\x32\x1d.moat.detection.v1.FoundWords\"m\n\x14ListDecisionsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x06\x66ilter\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"b\n\x15ListDecisionsResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xe8\x01\n\x0c\x41uditService\x12h\n\x0bGetDecision\x12!.moat.audit.v1.GetDecisionRequest\x1a\".moat.audit.v1.GetDecisionResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.read\x12n\n\rListDecisions\x12#.moat.audit.v1.ListDecisionsRequest\x1a$.moat.audit.v1.ListDecisionsResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.readb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!moat/audit/v1/audit_service.proto\x12\rmoat.audit.v1\x1a\x1b\x62uf/validate/validate.proto\x1a#moat/audit/v1/decision_record.proto\x1a\x1cmoat/audit/v1/evidence.proto\x1a\x1fmoat/detection/v1/signals.proto\x1a\x1amoat/mesh/v1/content.proto\x1a moat/options/v1/permission.proto\"L\n\x12GetDecisionRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x0finclude_content\x18\x02 \x01(\x08\"\x9c\x01\n\x13GetDecisionResponse\x12/\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12&\n\x07\x63ontent\x18\x02 \x01(\x0b\x32\x15.moat.mesh.v1.Content\x12,\n\x05words\x18\x03 \x03(\x0b\x32\x1d.moat.detection.v1.FoundWords\"m\n\x14ListDecisionsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x18\n\x06\x66ilter\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"b\n\x15ListDecisionsResponse\x12\x30\n\tdecisions\x18\x01 \x03(\x0b\x32\x1d.moat.audit.v1.DecisionRecord\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"4\n\x13ListEvidenceRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"A\n\x14ListEvidenceResponse\x12)\n\x08\x65vidence\x18\x01 \x03(\x0b\x32\x17.moat.audit.v1.Evidence\"O\n\x12GetEvidenceRequest\x12\x1d\n\x0b\x65vidence_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x08\x18\xf4\x03\"\x94\x01\n\x13GetEvidenceResponse\x12)\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1b.moat.audit.v1.EvidenceFile\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12/\n\x07reading\x18\x04 \x01(\x0b\x32\x1e.moat.audit.v1.EvidenceReading\"P\n\x13HoldEvidenceRequest\x12\x1d\n\x0b\x65vidence_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x08\x18\xf4\x03\"A\n\x14HoldEvidenceResponse\x12)\n\x04hold\x18\x01 \x01(\x0b\x32\x1b.moat.audit.v1.EvidenceHold\"O\n\x16ReleaseEvidenceRequest\x12\x19\n\x07hold_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x06reason\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x08\x18\xf4\x03\"D\n\x17ReleaseEvidenceResponse\x12)\n\x04hold\x18\x01 \x01(\x0b\x32\x1b.moat.audit.v1.EvidenceHold\"y\n\x1bListEvidenceReadingsRequest\x12\x1d\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"i\n\x1cListEvidenceReadingsResponse\x12\x30\n\x08readings\x18\x01 \x03(\x0b\x32\x1e.moat.audit.v1.EvidenceReading\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa4\x06\n\x0c\x41uditService\x12h\n\x0bGetDecision\x12!.moat.audit.v1.GetDecisionRequest\x1a\".moat.audit.v1.GetDecisionResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.read\x12n\n\rListDecisions\x12#.moat.audit.v1.ListDecisionsRequest\x1a$.moat.audit.v1.ListDecisionsResponse\"\x12\xea\xe0\x18\x0e\x64\x65\x63isions.read\x12j\n\x0cListEvidence\x12\".moat.audit.v1.ListEvidenceRequest\x1a#.moat.audit.v1.ListEvidenceResponse\"\x11\xea\xe0\x18\revidence.list\x12g\n\x0bGetEvidence\x12!.moat.audit.v1.GetEvidenceRequest\x1a\".moat.audit.v1.GetEvidenceResponse\"\x11\xea\xe0\x18\revidence.read\x12j\n\x0cHoldEvidence\x12\".moat.audit.v1.HoldEvidenceRequest\x1a#.moat.audit.v1.HoldEvidenceResponse\"\x11\xea\xe0\x18\revidence.hold\x12s\n\x0fReleaseEvidence\x12%.moat.audit.v1.ReleaseEvidenceRequest\x1a&.moat.audit.v1.ReleaseEvidenceResponse\"\x11\xea\xe0\x18\revidence.hold\x12\x83\x01\n\x14ListEvidenceReadings\x12*.moat.audit.v1.ListEvidenceReadingsRequest\x1a+.moat.audit.v1.ListEvidenceReadingsResponse\"\x12\xea\xe0\x18\x0e\x65vidence.auditb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,18 +45,68 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDECISIONSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_LISTDECISIONSREQUEST'].fields_by_name['filter']._loaded_options = None
   _globals['_LISTDECISIONSREQUEST'].fields_by_name['filter']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_LISTEVIDENCEREQUEST'].fields_by_name['decision_id']._loaded_options = None
+  _globals['_LISTEVIDENCEREQUEST'].fields_by_name['decision_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_GETEVIDENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\010\030\364\003'
+  _globals['_HOLDEVIDENCEREQUEST'].fields_by_name['evidence_id']._loaded_options = None
+  _globals['_HOLDEVIDENCEREQUEST'].fields_by_name['evidence_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_HOLDEVIDENCEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_HOLDEVIDENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\010\030\364\003'
+  _globals['_RELEASEEVIDENCEREQUEST'].fields_by_name['hold_id']._loaded_options = None
+  _globals['_RELEASEEVIDENCEREQUEST'].fields_by_name['hold_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_RELEASEEVIDENCEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_RELEASEEVIDENCEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\010\030\364\003'
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['decision_id']._loaded_options = None
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['decision_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\310\001(\000'
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTEVIDENCEREADINGSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
   _globals['_AUDITSERVICE'].methods_by_name['GetDecision']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['GetDecision']._serialized_options = b'\352\340\030\016decisions.read'
   _globals['_AUDITSERVICE'].methods_by_name['ListDecisions']._loaded_options = None
   _globals['_AUDITSERVICE'].methods_by_name['ListDecisions']._serialized_options = b'\352\340\030\016decisions.read'
-  _globals['_GETDECISIONREQUEST']._serialized_start=213
-  _globals['_GETDECISIONREQUEST']._serialized_end=289
-  _globals['_GETDECISIONRESPONSE']._serialized_start=292
-  _globals['_GETDECISIONRESPONSE']._serialized_end=448
-  _globals['_LISTDECISIONSREQUEST']._serialized_start=450
-  _globals['_LISTDECISIONSREQUEST']._serialized_end=559
-  _globals['_LISTDECISIONSRESPONSE']._serialized_start=561
-  _globals['_LISTDECISIONSRESPONSE']._serialized_end=659
-  _globals['_AUDITSERVICE']._serialized_start=662
-  _globals['_AUDITSERVICE']._serialized_end=894
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvidence']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvidence']._serialized_options = b'\352\340\030\revidence.list'
+  _globals['_AUDITSERVICE'].methods_by_name['GetEvidence']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['GetEvidence']._serialized_options = b'\352\340\030\revidence.read'
+  _globals['_AUDITSERVICE'].methods_by_name['HoldEvidence']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['HoldEvidence']._serialized_options = b'\352\340\030\revidence.hold'
+  _globals['_AUDITSERVICE'].methods_by_name['ReleaseEvidence']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ReleaseEvidence']._serialized_options = b'\352\340\030\revidence.hold'
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvidenceReadings']._loaded_options = None
+  _globals['_AUDITSERVICE'].methods_by_name['ListEvidenceReadings']._serialized_options = b'\352\340\030\016evidence.audit'
+  _globals['_GETDECISIONREQUEST']._serialized_start=243
+  _globals['_GETDECISIONREQUEST']._serialized_end=319
+  _globals['_GETDECISIONRESPONSE']._serialized_start=322
+  _globals['_GETDECISIONRESPONSE']._serialized_end=478
+  _globals['_LISTDECISIONSREQUEST']._serialized_start=480
+  _globals['_LISTDECISIONSREQUEST']._serialized_end=589
+  _globals['_LISTDECISIONSRESPONSE']._serialized_start=591
+  _globals['_LISTDECISIONSRESPONSE']._serialized_end=689
+  _globals['_LISTEVIDENCEREQUEST']._serialized_start=691
+  _globals['_LISTEVIDENCEREQUEST']._serialized_end=743
+  _globals['_LISTEVIDENCERESPONSE']._serialized_start=745
+  _globals['_LISTEVIDENCERESPONSE']._serialized_end=810
+  _globals['_GETEVIDENCEREQUEST']._serialized_start=812
+  _globals['_GETEVIDENCEREQUEST']._serialized_end=891
+  _globals['_GETEVIDENCERESPONSE']._serialized_start=894
+  _globals['_GETEVIDENCERESPONSE']._serialized_end=1042
+  _globals['_HOLDEVIDENCEREQUEST']._serialized_start=1044
+  _globals['_HOLDEVIDENCEREQUEST']._serialized_end=1124
+  _globals['_HOLDEVIDENCERESPONSE']._serialized_start=1126
+  _globals['_HOLDEVIDENCERESPONSE']._serialized_end=1191
+  _globals['_RELEASEEVIDENCEREQUEST']._serialized_start=1193
+  _globals['_RELEASEEVIDENCEREQUEST']._serialized_end=1272
+  _globals['_RELEASEEVIDENCERESPONSE']._serialized_start=1274
+  _globals['_RELEASEEVIDENCERESPONSE']._serialized_end=1342
+  _globals['_LISTEVIDENCEREADINGSREQUEST']._serialized_start=1344
+  _globals['_LISTEVIDENCEREADINGSREQUEST']._serialized_end=1465
+  _globals['_LISTEVIDENCEREADINGSRESPONSE']._serialized_start=1467
+  _globals['_LISTEVIDENCEREADINGSRESPONSE']._serialized_end=1572
+  _globals['_AUDITSERVICE']._serialized_start=1575
+  _globals['_AUDITSERVICE']._serialized_end=2379
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AuditServiceStub:
-    """Lets people read decisions. Tenant and environment come from the token.
+    """Lets people read decisions and their evidence. Tenant and environment come from the token.
     """
 
     def __init__(self, channel):
@@ -45,10 +45,35 @@ class AuditServiceStub:
                 request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsRequest.SerializeToString,
                 response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsResponse.FromString,
                 _registered_method=True)
+        self.ListEvidence = channel.unary_unary(
+                '/moat.audit.v1.AuditService/ListEvidence',
+                request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceRequest.SerializeToString,
+                response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceResponse.FromString,
+                _registered_method=True)
+        self.GetEvidence = channel.unary_unary(
+                '/moat.audit.v1.AuditService/GetEvidence',
+                request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceRequest.SerializeToString,
+                response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceResponse.FromString,
+                _registered_method=True)
+        self.HoldEvidence = channel.unary_unary(
+                '/moat.audit.v1.AuditService/HoldEvidence',
+                request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceRequest.SerializeToString,
+                response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceResponse.FromString,
+                _registered_method=True)
+        self.ReleaseEvidence = channel.unary_unary(
+                '/moat.audit.v1.AuditService/ReleaseEvidence',
+                request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceRequest.SerializeToString,
+                response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceResponse.FromString,
+                _registered_method=True)
+        self.ListEvidenceReadings = channel.unary_unary(
+                '/moat.audit.v1.AuditService/ListEvidenceReadings',
+                request_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsRequest.SerializeToString,
+                response_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsResponse.FromString,
+                _registered_method=True)
 
 
 class AuditServiceServicer:
-    """Lets people read decisions. Tenant and environment come from the token.
+    """Lets people read decisions and their evidence. Tenant and environment come from the token.
     """
 
     def GetDecision(self, request, context):
@@ -60,6 +85,43 @@ class AuditServiceServicer:
 
     def ListDecisions(self, request, context):
         """Lists decisions, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvidence(self, request, context):
+        """Lists the files that are or were kept of a decision, without their bytes. Empty where there are none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEvidence(self, request, context):
+        """Returns a file's bytes, as they came. Who reads it and why is written down for good before they are given. NOT_FOUND for an
+        unknown id, one of another tenant, a file that was deleted (EVIDENCE_DELETED) or whose subject's key was erased
+        (EVIDENCE_ERASED); DATA_LOSS for one that the store has lost (EVIDENCE_MISSING) or that does not open (EVIDENCE_ALTERED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldEvidence(self, request, context):
+        """Keeps a file beyond its time until the hold is released. FAILED_PRECONDITION when it is deleted already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReleaseEvidence(self, request, context):
+        """Releases a hold. When it was the last and the file's time is over, the file is deleted. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListEvidenceReadings(self, request, context):
+        """Lists who has asked to see a decision's files, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +140,31 @@ def add_AuditServiceServicer_to_server(servicer, server):
                     request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsRequest.FromString,
                     response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsResponse.SerializeToString,
             ),
+            'ListEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvidence,
+                    request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceRequest.FromString,
+                    response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceResponse.SerializeToString,
+            ),
+            'GetEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEvidence,
+                    request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceRequest.FromString,
+                    response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceResponse.SerializeToString,
+            ),
+            'HoldEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldEvidence,
+                    request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceRequest.FromString,
+                    response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceResponse.SerializeToString,
+            ),
+            'ReleaseEvidence': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReleaseEvidence,
+                    request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceRequest.FromString,
+                    response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceResponse.SerializeToString,
+            ),
+            'ListEvidenceReadings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvidenceReadings,
+                    request_deserializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsRequest.FromString,
+                    response_serializer=moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'moat.audit.v1.AuditService', rpc_method_handlers)
@@ -87,7 +174,7 @@ def add_AuditServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AuditService:
-    """Lets people read decisions. Tenant and environment come from the token.
+    """Lets people read decisions and their evidence. Tenant and environment come from the token.
     """
 
     @staticmethod
@@ -134,6 +221,141 @@ class AuditService:
             '/moat.audit.v1.AuditService/ListDecisions',
             moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsRequest.SerializeToString,
             moat_dot_audit_dot_v1_dot_audit__service__pb2.ListDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moat.audit.v1.AuditService/ListEvidence',
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceRequest.SerializeToString,
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moat.audit.v1.AuditService/GetEvidence',
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceRequest.SerializeToString,
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.GetEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moat.audit.v1.AuditService/HoldEvidence',
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceRequest.SerializeToString,
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.HoldEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReleaseEvidence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moat.audit.v1.AuditService/ReleaseEvidence',
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceRequest.SerializeToString,
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ReleaseEvidenceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvidenceReadings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/moat.audit.v1.AuditService/ListEvidenceReadings',
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsRequest.SerializeToString,
+            moat_dot_audit_dot_v1_dot_audit__service__pb2.ListEvidenceReadingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

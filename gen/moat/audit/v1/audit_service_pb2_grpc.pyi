@@ -13,16 +13,29 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AuditServiceStub:
-    """Lets people read decisions. Tenant and environment come from the token."""
+    """Lets people read decisions and their evidence. Tenant and environment come from the token."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetDecision: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetDecisionRequest, _audit_service_pb2.GetDecisionResponse]
     """Returns one decision. NOT_FOUND for an unknown id or one of another tenant."""
     ListDecisions: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListDecisionsRequest, _audit_service_pb2.ListDecisionsResponse]
     """Lists decisions, newest first."""
+    ListEvidence: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListEvidenceRequest, _audit_service_pb2.ListEvidenceResponse]
+    """Lists the files that are or were kept of a decision, without their bytes. Empty where there are none."""
+    GetEvidence: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.GetEvidenceRequest, _audit_service_pb2.GetEvidenceResponse]
+    """Returns a file's bytes, as they came. Who reads it and why is written down for good before they are given. NOT_FOUND for an
+    unknown id, one of another tenant, a file that was deleted (EVIDENCE_DELETED) or whose subject's key was erased
+    (EVIDENCE_ERASED); DATA_LOSS for one that the store has lost (EVIDENCE_MISSING) or that does not open (EVIDENCE_ALTERED).
+    """
+    HoldEvidence: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.HoldEvidenceRequest, _audit_service_pb2.HoldEvidenceResponse]
+    """Keeps a file beyond its time until the hold is released. FAILED_PRECONDITION when it is deleted already."""
+    ReleaseEvidence: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ReleaseEvidenceRequest, _audit_service_pb2.ReleaseEvidenceResponse]
+    """Releases a hold. When it was the last and the file's time is over, the file is deleted. Safe to repeat."""
+    ListEvidenceReadings: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListEvidenceReadingsRequest, _audit_service_pb2.ListEvidenceReadingsResponse]
+    """Lists who has asked to see a decision's files, newest first."""
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Lets people read decisions. Tenant and environment come from the token."""
+    """Lets people read decisions and their evidence. Tenant and environment come from the token."""
 
     @_abc_1.abstractmethod
     def GetDecision(
@@ -39,5 +52,48 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_audit_service_pb2.ListDecisionsRequest, _abc.Awaitable[_audit_service_pb2.ListDecisionsResponse]],
     ) -> _abc.Awaitable[_audit_service_pb2.ListDecisionsResponse]:
         """Lists decisions, newest first."""
+
+    @_abc_1.abstractmethod
+    def ListEvidence(
+        self,
+        request: _audit_service_pb2.ListEvidenceRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.ListEvidenceRequest, _abc.Awaitable[_audit_service_pb2.ListEvidenceResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.ListEvidenceResponse]:
+        """Lists the files that are or were kept of a decision, without their bytes. Empty where there are none."""
+
+    @_abc_1.abstractmethod
+    def GetEvidence(
+        self,
+        request: _audit_service_pb2.GetEvidenceRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.GetEvidenceRequest, _abc.Awaitable[_audit_service_pb2.GetEvidenceResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.GetEvidenceResponse]:
+        """Returns a file's bytes, as they came. Who reads it and why is written down for good before they are given. NOT_FOUND for an
+        unknown id, one of another tenant, a file that was deleted (EVIDENCE_DELETED) or whose subject's key was erased
+        (EVIDENCE_ERASED); DATA_LOSS for one that the store has lost (EVIDENCE_MISSING) or that does not open (EVIDENCE_ALTERED).
+        """
+
+    @_abc_1.abstractmethod
+    def HoldEvidence(
+        self,
+        request: _audit_service_pb2.HoldEvidenceRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.HoldEvidenceRequest, _abc.Awaitable[_audit_service_pb2.HoldEvidenceResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.HoldEvidenceResponse]:
+        """Keeps a file beyond its time until the hold is released. FAILED_PRECONDITION when it is deleted already."""
+
+    @_abc_1.abstractmethod
+    def ReleaseEvidence(
+        self,
+        request: _audit_service_pb2.ReleaseEvidenceRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.ReleaseEvidenceRequest, _abc.Awaitable[_audit_service_pb2.ReleaseEvidenceResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.ReleaseEvidenceResponse]:
+        """Releases a hold. When it was the last and the file's time is over, the file is deleted. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def ListEvidenceReadings(
+        self,
+        request: _audit_service_pb2.ListEvidenceReadingsRequest,
+        context: _aio.ServicerContext[_audit_service_pb2.ListEvidenceReadingsRequest, _abc.Awaitable[_audit_service_pb2.ListEvidenceReadingsResponse]],
+    ) -> _abc.Awaitable[_audit_service_pb2.ListEvidenceReadingsResponse]:
+        """Lists who has asked to see a decision's files, newest first."""
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _aio.Server) -> None: ...

@@ -220,7 +220,7 @@ class EvidenceFile(_message.Message):
     KEY_ID_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     evidence_id: _builtins.str
-    """UUIDv7."""
+    """UUIDv7, made from the decision's id and the part: keeping it twice keeps it once."""
     part: _builtins.int
     """Position of the part that it was; 0 for content that is one thing."""
     kind: _builtins.str
