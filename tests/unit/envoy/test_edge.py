@@ -18,6 +18,7 @@ INTERNAL = {
     "ContextService",
     "DecisionLogService",
     "DetectionService",
+    "DetectorService",
     "EffectService",
     "EvidenceStoreService",
     "RoutingService",
