@@ -12,6 +12,7 @@ from typing import Protocol
 from moat.detection.v1 import signals_pb2
 from prometheus_client import Counter
 
+from services.detection.detectors.inquiry import complete
 from services.detection.scorer import Line, Scored
 
 LINES = Counter("detection_cache_lines_total", "Lines by whether the exact cache knew them.", ["known"])
@@ -48,7 +49,7 @@ class ExactCache:
 
     def keep(self, tenant: str, text: str, version: str, signals: signals_pb2.Signals) -> None:
         """Unless something was missing: that may be there the next time."""
-        if signals.degraded or not self._entries:
+        if signals.degraded or not self._entries or not complete(signals):
             return
         known = self._tenants.setdefault(tenant, OrderedDict())
         self._tenants.move_to_end(tenant)

@@ -44,6 +44,8 @@ class Line:
     """On `time.monotonic`'s clock."""
     environment: str = ""
     surface: str = ""
+    told_language: str = ""
+    """What the caller says the language is."""
     lists_version: str = field(init=False)
     normalised: Normalised = field(init=False)
     language: Language = field(init=False)

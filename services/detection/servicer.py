@@ -10,6 +10,8 @@ from typing import Any
 import grpc
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
+from services.detection.detectors.live import LiveDetectors
+from services.detection.detectors.looking import ask_about
 from services.detection.exact_cache import CachingScorer
 from services.detection.images.scorer import ImageScorer, Picture
 from services.detection.scorer import Line, Scored
@@ -23,10 +25,11 @@ from services.runtime.timing import Stopwatch, seconds_left
 class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
     """Scores lists that mix tenants."""
 
-    def __init__(self, scorer: CachingScorer, images: ImageScorer) -> None:
-        """The cascade for lines, with what it has said before, and what there is for pictures."""
+    def __init__(self, scorer: CachingScorer, images: ImageScorer, detectors: LiveDetectors) -> None:
+        """The cascade for lines, with what it has said before, what there is for pictures, and the detectors for those."""
         self._scorer = scorer
         self._images = images
+        self._detectors = detectors
 
     @each_list
     async def ScoreContents(
@@ -66,7 +69,9 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
         self, item: detection_service_pb2.ScoreItem, index: int, watch: Stopwatch
     ) -> detection_service_pb2.ScoreResult:
         try:
-            seen = await self._images.score(_picture(item))
+            picture = _picture(item)
+            seen = await self._images.score(picture)
+            await ask_about(self._detectors, item, seen.signals, deadline=picture.deadline)
         except MoatError as error:
             return _error(index, error)
         timing = watch.timing()
@@ -109,6 +114,7 @@ def _line(item: detection_service_pb2.ScoreItem) -> Line:
         deadline=None if left is None else time.monotonic() + left,
         environment=item.context.environment,
         surface=item.surface,
+        told_language=item.content.text.language,
     )
 
 

@@ -22,6 +22,8 @@ class DetectionSettings(ServiceSettings):
     """When the deep tier is asked: where it can change the verdict, always, or never."""
     lists: Path = _ROOT / "config" / "lists"
     """The folder of term lists."""
+    detectors: Path = _ROOT / "config" / "detectors"
+    """The folder of the files that switch detectors on."""
     fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "2"
     """The fast tier's weights, and the cascade's numbers that were learned with them."""
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"

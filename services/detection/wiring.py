@@ -11,6 +11,10 @@ from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 from services.detection.cascade import Cascade
 from services.detection.deep_models import DeepModel, InProcessModel, TritonModel
 from services.detection.deep_tier import DeepTier
+from services.detection.detectors.detecting import DetectingScorer
+from services.detection.detectors.live import LiveDetectors
+from services.detection.detectors.loading import load as load_detectors
+from services.detection.detectors.registry import DETECTORS
 from services.detection.exact_cache import CachingScorer, ExactCache
 from services.detection.fast_tier import FastTier
 from services.detection.images.banks.banks import Banks
@@ -40,9 +44,11 @@ def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
 
 
 def check(topology: Topology, settings: DetectionSettings) -> None:
-    """For --check-config: the hash banks and term lists as they stand. Raises BadBank, OSError or ValueError."""
+    """For --check-config: hash banks, term lists and detectors as they stand. Raises ValueError (BadBank, BadDetector) or
+    OSError."""
     Banks.load(bank_folders(topology, settings))
     Terms.load(settings.lists)
+    load_detectors(settings.detectors, DETECTORS)
 
 
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
@@ -51,6 +57,11 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     deep = _deep(TritonModel(triton), settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
     banks = live_banks(bank_folders(topology, settings))
+    prepare = partial(load_detectors, settings.detectors, DETECTORS)
+    detectors = LiveDetectors(triton=triton)
+    endings = (".yaml", ".md", ".txt")
+    prepared = Reloading("detectors", [settings.detectors], prepare, endings=endings, changed=detectors.change)
+    detectors.change(prepared.current)
     terms = Reloading("term_lists", [settings.lists], partial(Terms.load, settings.lists))
     cache = JudgementCache(
         pictures=settings.image_cache_pictures,
@@ -58,19 +69,21 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
         seconds=settings.image_cache_seconds,
     )
     servicer = DetectionServicer(
-        CachingScorer(_scorer(terms, deep, settings), _cache(settings)), ImageScorer(decoder, model, banks, cache)
+        CachingScorer(DetectingScorer(_scorer(terms, deep, settings), detectors), _cache(settings)),
+        ImageScorer(decoder, model, banks, cache),
+        detectors,
     )
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
     )
-    watch = asyncio.create_task(watching(banks, terms))
+    watch = asyncio.create_task(watching(banks, terms, prepared))
     try:
         await decoder.start()
         await Server(server_settings(topology, "detection"), [served]).run()
     finally:
         await end_tasks([watch])
-        for part in (decoder, model, deep):
+        for part in (decoder, model, deep, detectors):
             await part.close()
 
 
