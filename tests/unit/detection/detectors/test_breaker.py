@@ -24,6 +24,10 @@ def entered(breaker: Breaker) -> Pass:
     return one
 
 
+def state(breaker: Breaker) -> State:
+    return breaker.state
+
+
 def opened() -> tuple[Breaker, Clock, list[State]]:
     breaker, clock, heard = made()
     for _ in range(2):
@@ -37,10 +41,10 @@ def test_it_opens_when_so_many_of_the_last_calls_have_failed() -> None:
     for _ in range(4):
         breaker.worked(entered(breaker))
     breaker.failed(entered(breaker))
-    assert breaker.state is State.CLOSED, "the first failure is too long ago"
+    assert state(breaker) is State.CLOSED, "the first failure is too long ago"
     breaker.worked(entered(breaker))
     breaker.failed(entered(breaker))
-    assert breaker.state is State.OPEN
+    assert state(breaker) is State.OPEN
     assert heard == [State.OPEN]
     assert breaker.refuses
     assert breaker.enter() is None
@@ -51,11 +55,11 @@ def test_after_its_time_one_call_tries_and_the_others_wait_for_what_it_finds() -
     clock.now += 29.9
     assert breaker.enter() is None
     clock.now += 0.1
-    assert breaker.state is State.HALF_OPEN
+    assert state(breaker) is State.HALF_OPEN
     probe = entered(breaker)
     assert breaker.enter() is None
     breaker.worked(probe)
-    assert breaker.state is State.CLOSED
+    assert state(breaker) is State.CLOSED
     assert not breaker.refuses
     assert heard == [State.OPEN, State.HALF_OPEN, State.CLOSED]
 
@@ -64,7 +68,7 @@ def test_a_try_that_fails_opens_it_again_for_as_long() -> None:
     breaker, clock, heard = opened()
     clock.now += 30
     breaker.failed(entered(breaker))
-    assert breaker.state is State.OPEN
+    assert state(breaker) is State.OPEN
     clock.now += 29
     assert breaker.enter() is None
     clock.now += 1
@@ -76,9 +80,9 @@ def test_a_try_that_says_nothing_leaves_the_next_one_to_try() -> None:
     breaker, clock, _ = opened()
     clock.now += 30
     breaker.left(entered(breaker))
-    assert breaker.state is State.HALF_OPEN
+    assert state(breaker) is State.HALF_OPEN
     breaker.worked(entered(breaker))
-    assert breaker.state is State.CLOSED
+    assert state(breaker) is State.CLOSED
 
 
 def test_what_began_before_it_turned_does_not_count_any_more() -> None:
@@ -87,7 +91,7 @@ def test_what_began_before_it_turned_does_not_count_any_more() -> None:
     for _ in range(2):
         breaker.failed(entered(breaker))
     breaker.worked(late[0])
-    assert breaker.state is State.OPEN
+    assert state(breaker) is State.OPEN
     clock.now += 30
     probe = entered(breaker)
     breaker.failed(late[1])
@@ -96,4 +100,4 @@ def test_what_began_before_it_turned_does_not_count_any_more() -> None:
     breaker.worked(probe)
     for one in late[3:]:
         breaker.failed(one)
-    assert breaker.state is State.CLOSED
+    assert state(breaker) is State.CLOSED
