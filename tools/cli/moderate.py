@@ -1,4 +1,4 @@
-"""`moat moderate TEXT …`, `moat moderate --image FILE`, `moat replay FILE.jsonl` and `moat token`."""
+"""`moat moderate TEXT … --image FILE … --audio FILE …`, `moat replay FILE.jsonl` and `moat token`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import asyncio
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from moat_client import Decision, Moat, MoatError
+from moat_client import Audio, Decision, Image, Moat, MoatError, PartDecision
+from moat_client.content import Thing
 
 from tools.cli.failure import Failure
 from tools.cli.session import explained, local_topology, open_client, running_topology
@@ -22,13 +24,17 @@ if TYPE_CHECKING:
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 _ASKING = ("game_server",)
+_PATIENCE, _PATIENCE_FOR_CLIPS = 5.0, 30.0
+"""Seconds. Listening takes a tenth of a clip's length and more."""
 
 
 def register(commands: Commands) -> None:
     """Adds the subcommands."""
-    one = commands.add_parser("moderate", help="decide lines of text, and pictures")
+    one = commands.add_parser("moderate", help="decide lines of text, pictures and clips")
     one.add_argument("text", nargs="*")
     one.add_argument("--image", type=Path, nargs="+", default=[], metavar="FILE", help="JPEG, PNG, WebP or GIF")
+    one.add_argument("--audio", type=Path, nargs="+", default=[], metavar="FILE", help="WAV")
+    one.add_argument("--together", action="store_true", help="as the parts of one content")
     one.add_argument("--user", default="cli")
     one.add_argument("--channel", default="")
     one.add_argument("--tenant", default="demo")
@@ -55,23 +61,43 @@ def describe(decision: Decision) -> str:
 
 
 def _moderate(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
-    if not arguments.text and not arguments.image:
-        parser.error("say what to decide: lines of text, or --image FILE")
+    if not (arguments.text or arguments.image or arguments.audio):
+        parser.error("say what to decide: lines of text, --image FILE or --audio FILE")
     return asyncio.run(_moderate_all(arguments))
 
 
 async def _moderate_all(arguments: argparse.Namespace) -> int:
-    async with open_client(running_topology(), tenant=arguments.tenant, roles=_ASKING) as moat:
-        for content in (*arguments.text, *map(_read, arguments.image)):
-            decision = await _ask(moat, content, arguments)
+    things: list[Thing] = [*arguments.text]
+    things += [Image(_read(file)) for file in arguments.image]
+    things += [Audio(_read(file)) for file in arguments.audio]
+    asked = [things] if arguments.together else [[thing] for thing in things]
+    patience = _PATIENCE_FOR_CLIPS if arguments.audio else _PATIENCE
+    async with open_client(running_topology(), tenant=arguments.tenant, roles=_ASKING, timeout=patience) as moat:
+        for one in asked:
+            decision = await _ask(moat, one, arguments)
             if arguments.json:
                 sys.stdout.write(json.dumps(dataclasses.asdict(decision), default=str) + "\n")
-                continue
-            shown = decision.display_text
-            if isinstance(content, bytes) and decision.may_be_shown:
-                shown = "(the picture)"
-            sys.stdout.write(f"{describe(decision)}\n  {shown or '(not shown)'}\n  {decision.decision_id}\n")
+            else:
+                sys.stdout.writelines(f"{line}\n" for line in _told(one, decision))
     return 0
+
+
+def _told(things: Sequence[Thing], decision: Decision) -> Iterator[str]:
+    yield describe(decision)
+    shown: Sequence[Decision | PartDecision] = decision.parts or (decision,)
+    for thing, one in zip(things, shown, strict=True):
+        part = f"{one.outcome:5} " if decision.parts else ""
+        yield f"  {part}{_shown(thing, one)}"
+    for finding in decision.findings:
+        if finding.interval is not None:
+            yield f"  {finding.category} from {finding.interval[0]:.1f} s to {finding.interval[1]:.1f} s"
+    yield f"  {decision.decision_id}"
+
+
+def _shown(thing: Thing, decision: Decision | PartDecision) -> str:
+    if isinstance(thing, str) or not decision.may_be_shown:
+        return decision.display_text or "(not shown)"
+    return "(the picture)" if isinstance(thing, Image) else "(the clip)"
 
 
 def _read(path: Path) -> bytes:
@@ -81,12 +107,11 @@ def _read(path: Path) -> bytes:
         raise Failure(str(error)) from None
 
 
-async def _ask(moat: Moat, content: str | bytes, arguments: argparse.Namespace) -> Decision:
-    who = {"user_id": arguments.user, "channel_id": arguments.channel}
+async def _ask(moat: Moat, things: Sequence[Thing], arguments: argparse.Namespace) -> Decision:
     try:
-        if isinstance(content, bytes):
-            return await moat.moderate_image(content, **who)
-        return await moat.moderate(content, **who)
+        if arguments.together:
+            return await moat.moderate_parts(things, user_id=arguments.user, channel_id=arguments.channel)
+        return await moat.moderate_thing(things[0], user_id=arguments.user, channel_id=arguments.channel)
     except MoatError as error:
         raise explained(error) from None
 

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import grpc
 from google.protobuf import duration_pb2
@@ -19,6 +19,7 @@ from moat.enforcement.v1 import enforcement_service_pb2, enforcement_service_pb2
 from moat.mesh.v1 import content_pb2
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderation_service_pb2_grpc
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
+from moat_client.content import NOT_UNICODE, About, Audio, Image, Thing, content_of, content_of_all, is_unicode
 from moat_client.errors import MoatError, closed, from_rpc, from_status, invalid
 from moat_client.stream import ModerationStream
 from moat_client.tracing import Tracing
@@ -27,10 +28,7 @@ from moat_client.types import Decision, Outage, decision_of
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-MAX_CHARACTERS = 10_000
-MAX_IMAGE_BYTES = 4 * 1024 * 1024
 _TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105 - a reason
-_NOT_UNICODE = "has a lone surrogate; send valid Unicode"
 _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     # In spite of its name this is how long one attempt may take.
@@ -102,63 +100,28 @@ class Moat:
             await lane.drain()
         await self._channel.close(None)
 
-    async def moderate(
-        self,
-        text: str,
-        *,
-        user_id: str,
-        channel_id: str = "",
-        target_user_ids: Sequence[str] = (),
-        surface: str = "chat",
-        request_id: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the mesh's deadline too, not only ours
-        traceparent: str | None = None,
-        do_not_store: bool = False,
-    ) -> Decision:
+    async def moderate(self, text: str, *, user_id: str, **about: Unpack[About]) -> Decision:
         """Decides one line. Raises MoatError, unless `on_outage` says otherwise for an outage."""
-        _check(text)
-        item = _new_item(
-            request_id=request_id or str(uuid.uuid4()),
-            user_id=user_id,
-            channel_id=channel_id,
-            target_user_ids=target_user_ids,
-            surface=surface,
-            content=content_pb2.Content(text=content_pb2.TextContent(text=text)),
-            traceparent=traceparent or "",
-            do_not_store=do_not_store,
-        )
-        return await self._moderate(item, timeout)
+        return await self.moderate_thing(text, user_id=user_id, **about)
 
-    async def moderate_image(
-        self,
-        data: bytes,
-        *,
-        user_id: str,
-        channel_id: str = "",
-        target_user_ids: Sequence[str] = (),
-        surface: str = "chat",
-        request_id: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the mesh's deadline too, not only ours
-        traceparent: str | None = None,
-        do_not_store: bool = False,
+    async def moderate_image(self, data: bytes, *, user_id: str, **about: Unpack[About]) -> Decision:
+        """Decides one picture; see `Image`. In a call of its own, so that no line waits behind it. Its decision has no
+        `display_text`. Raises MoatError, as `moderate` does."""
+        return await self.moderate_thing(Image(data), user_id=user_id, **about)
+
+    async def moderate_audio(
+        self, data: bytes, *, user_id: str, media_type: str = "audio/wav", **about: Unpack[About]
     ) -> Decision:
-        """Decides one picture: the bytes of a JPEG, PNG, WebP or GIF, at most 4 MiB. In a call of its own, so that no line
-        waits behind it. Its decision has no `display_text`. Raises MoatError, as `moderate` does."""
-        if not data:
-            raise invalid("content.image.data", "must be at least 1 byte")
-        if len(data) > MAX_IMAGE_BYTES:
-            raise invalid("content.image.data", f"must be at most {MAX_IMAGE_BYTES} bytes; send a smaller copy")
-        item = _new_item(
-            request_id=request_id or str(uuid.uuid4()),
-            user_id=user_id,
-            channel_id=channel_id,
-            target_user_ids=target_user_ids,
-            surface=surface,
-            content=content_pb2.Content(image=content_pb2.ImageContent(data=data)),
-            traceparent=traceparent or "",
-            do_not_store=do_not_store,
-        )
-        return await self._moderate(item, timeout)
+        """Decides one clip; see `Audio`. Give it time: listening takes a tenth of a clip's length and more."""
+        return await self.moderate_thing(Audio(data, media_type), user_id=user_id, **about)
+
+    async def moderate_thing(self, thing: Thing, *, user_id: str, **about: Unpack[About]) -> Decision:
+        """Decides a line, a picture or a clip, whichever it is."""
+        return await self._moderate(content_of(thing), user_id, about)
+
+    async def moderate_parts(self, things: Sequence[Thing], *, user_id: str, **about: Unpack[About]) -> Decision:
+        """Decides 1 to 8 things that are shown together, as one. `Decision.parts` says what would happen to each alone."""
+        return await self._moderate(content_of_all(things), user_id, about)
 
     async def moderate_many(self, items: Sequence[Item]) -> list[Decision | MoatError]:
         """Decides a list in one call; each item has its own answer."""
@@ -207,7 +170,8 @@ class Moat:
         request = audit_service_pb2.ListDecisionsRequest(filter=filter_, page_size=page_size, page_token=page_token)
         return await self._call(self._audit.ListDecisions, request)
 
-    async def _moderate(self, item: Item, timeout: float | None) -> Decision:  # noqa: ASYNC109 - see above
+    async def _moderate(self, content: content_pb2.Content, user_id: str, about: About) -> Decision:
+        item, timeout = _new_item(content, user_id, about), about.get("timeout")
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         with self._tracing.begin(item) as traced:
             try:
@@ -247,7 +211,7 @@ class Moat:
     async def _ask(self, item: Item, deadline: float) -> moderation_pb2.Decision:
         if self._closed:
             raise closed()
-        if self._unary or item.content.HasField("image"):
+        if self._unary or not item.content.HasField("text"):
             request = moderation_service_pb2.ModerateRequest(item=item)
             return (await self._call(self._moderation.Moderate, request, deadline - time.monotonic())).decision
         lane = self._lanes[self._next]
@@ -306,26 +270,17 @@ class Moat:
         )
 
 
-def _check(text: str) -> None:
-    if not text:
-        raise invalid("content.text.text", "must be at least 1 characters")
-    if len(text) > MAX_CHARACTERS:
-        raise invalid("content.text.text", f"must be at most {MAX_CHARACTERS} characters")
-    if not _is_unicode(text):
-        raise invalid("content.text.text", _NOT_UNICODE)
-
-
-def _new_item(*, content: content_pb2.Content, do_not_store: bool, **texts: str | Sequence[str]) -> Item:
+def _new_item(content: content_pb2.Content, user_id: str, about: About) -> Item:
+    texts: dict[str, str | Sequence[str]] = {
+        "request_id": about.get("request_id") or str(uuid.uuid4()),
+        "user_id": user_id,
+        "channel_id": about.get("channel_id", ""),
+        "target_user_ids": about.get("target_user_ids", ()),
+        "surface": about.get("surface", "chat"),
+        "traceparent": about.get("traceparent") or "",
+    }
     try:
-        return Item(content=content, do_not_store=do_not_store, **texts)  # type: ignore[arg-type]  # each is one or the other
+        return Item(content=content, do_not_store=about.get("do_not_store", False), **texts)  # type: ignore[arg-type]  # each is one or the other
     except UnicodeEncodeError:
-        field = next((name for name, value in texts.items() if not _is_unicode("".join(value))), "item")
-        raise invalid(field, _NOT_UNICODE) from None
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        field = next((name for name, value in texts.items() if not is_unicode("".join(value))), "item")
+        raise invalid(field, NOT_UNICODE) from None
