@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from moat.detection.v1 import signals_pb2
+
 from services.runtime.errors import FieldViolation, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from google.protobuf.internal import containers
-    from moat.detection.v1 import detection_service_pb2, signals_pb2
+    from moat.detection.v1 import detection_service_pb2
     from moat.enforcement.v1 import enforcement_pb2
 
     from gateway.parts import Part
     from services.runtime.errors import MoatError
 
-_MOST_CARRIED_SPANS = 256
-"""Of one part's words: a record has room for 256 KiB, and nothing is masked by them."""
+_MOST_TYPED, _MOST_CARRIED = 800, 300
+"""Spans of one item, in typed texts and in found words: a record has room for 256 KiB."""
+_MOST_PLACES = 64
+"""Of one part's words."""
+_MOST_WORDS = 10_000
+"""Code points of all words that were found in one item."""
 
 
 @dataclass(slots=True)
@@ -34,6 +40,9 @@ class Known:
     missing: list[str] = field(default_factory=list)
     refusal: MoatError | None = None
     """Why the content cannot be decided about at all: it is no picture, say."""
+    _typed: int = _MOST_TYPED
+    _carried: int = _MOST_CARRIED
+    _words: int = _MOST_WORDS
 
     def add(self, part: Part, scored: detection_service_pb2.ScoreResult | None) -> None:
         """What detection says of the next part, or that it said nothing."""
@@ -41,11 +50,14 @@ class Known:
             self.signals.append(None)
             return
         self.signals.append(scored.signals)
-        if scored.HasField("words"):
-            scored.words.part = part.position
-            self.words.append(scored.words)
+        self._typed -= bound(scored.signals, self._typed)
         if scored.signals.HasField("carried"):
-            del scored.signals.carried.signals.spans[_MOST_CARRIED_SPANS:]
+            self._carried -= bound(scored.signals.carried.signals, self._carried)
+            del scored.signals.carried.places[_MOST_PLACES:]
+        if scored.HasField("words"):
+            words = signals_pb2.FoundWords(part=part.position, text=scored.words.text[: self._words])
+            self._words -= len(words.text)
+            self.words.append(words)
 
     def lack(self, name: str) -> None:
         """Something did not answer."""
@@ -60,6 +72,21 @@ class Known:
                 yield from signals.degraded
                 if signals.HasField("carried"):
                     yield from signals.carried.signals.degraded
+
+
+def bound(signals: signals_pb2.Signals, most: int) -> int:
+    """Leaves at most `most` spans and one more of each category, which reaches over all that it stands for: what is masked by
+    them stays masked. Returns how many of `most` are used up."""
+    left_out = signals.spans[most:]
+    if not left_out:
+        return len(signals.spans)
+    reach: dict[str, signals_pb2.Span] = {}
+    for span in left_out:
+        there = reach.setdefault(span.category, span)
+        there.start, there.end = min(there.start, span.start), max(there.end, span.end)
+    del signals.spans[most:]
+    signals.spans.extend(reach.values())
+    return most
 
 
 def of_part(error: MoatError, part: Part) -> MoatError:
