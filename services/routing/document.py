@@ -10,7 +10,7 @@ import orjson
 from moat.enforcement.v1 import enforcement_pb2
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from services.detection.images.banks.categories import BANK_CATEGORIES
+from services.detection.taxonomy import is_category
 
 CATEGORIES = frozenset(
     (
@@ -19,8 +19,8 @@ CATEGORIES = frozenset(
     )
 )  # fmt: skip
 """The categories that detection has an honest model for."""
-_RULE_CATEGORIES = CATEGORIES | BANK_CATEGORIES | {"integrity.ban_evasion", "harassment.brigading", "platform.other"}
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+DetectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=64)]
 
 
 class Mode(StrEnum):
@@ -76,8 +76,8 @@ class RuleWanted(_Strict):
     @field_validator("category")
     @classmethod
     def _known(cls, category: str) -> str:
-        if category not in _RULE_CATEGORIES:
-            raise ValueError(f"{category!r} is not served; there are {', '.join(sorted(_RULE_CATEGORIES))}")
+        if not is_category(category):
+            raise ValueError(f"{category!r} is no category of the taxonomy, nor a tenant's own (x_tenant.name)")
         return category
 
 
@@ -110,6 +110,8 @@ class Example(_Strict):
     """Scores and terms are of words that were found in such a thing."""
     matches: list[str] = Field(default_factory=list)
     """Categories of entries of hash banks that match."""
+    detectors: dict[str, float] = Field(default_factory=dict)
+    """What a detector says: `name`, or `name.category`."""
     features: dict[str, float] = Field(default_factory=dict)
     restrictions: list[str] = Field(default_factory=list)
     missing: list[str] = Field(default_factory=list)
@@ -128,6 +130,8 @@ class PolicyDocument(_Strict):
     """Named numbers for rules (`limit.insult`) by surface; `default` holds for what is not listed."""
     missing: dict[str, Missing]
     """By surface; `default` holds for the others."""
+    detectors: tuple[DetectorName, ...] = Field(default=(), max_length=64)
+    """The plugged-in detectors that rules may read."""
     rules: list[RuleWanted] = Field(min_length=1, max_length=200)
     tests: list[Example] = Field(min_length=1)
 

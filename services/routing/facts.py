@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import cel
+from moat.detection.v1 import signals_pb2
 from moat.enforcement.v1 import enforcement_pb2
 
 from services.context.features import FEATURES
 from services.detection.images.banks.categories import BANK_CATEGORIES
+from services.detection.taxonomy import TAXONOMY, is_category
 from services.routing.document import CATEGORIES
 from services.routing.views import Item, View
 
@@ -22,7 +24,7 @@ OF_CONTENT = ("detection", "deep_tier", "image_model", "image_text", "speech", "
 """What can be missing of detection: of each part of a content for itself."""
 PARTS = (*OF_CONTENT, "context", "restrictions")
 """What can be missing."""
-_LOOKED_AT = frozenset(("score", "term", "match"))
+_LOOKED_AT = frozenset(("score", "term", "match", "detector"))
 """Maps that speak of the content."""
 _RESTRICTIONS = {"muted": enforcement_pb2.EFFECT_KIND_MUTE, "banned": enforcement_pb2.EFFECT_KIND_BAN}
 TEXTS = frozenset(("surface", "language", "kind", "carrier"))
@@ -39,7 +41,7 @@ _READ = re.compile(
 def _keys() -> dict[str, frozenset[str]]:
     keys = {
         "score": frozenset(CATEGORIES),
-        "term": frozenset(CATEGORIES),
+        "term": TAXONOMY | CATEGORIES,
         "match": BANK_CATEGORIES,
         "restricted": frozenset(_RESTRICTIONS),
         "missing": frozenset(PARTS),
@@ -51,7 +53,7 @@ def _keys() -> dict[str, frozenset[str]]:
 
 
 _KEYS = _keys()
-NAMES = frozenset((*_KEYS, *TEXTS, "limit"))
+NAMES = frozenset((*_KEYS, *TEXTS, "limit", "detector"))
 """The words that rules may begin with."""
 
 
@@ -76,9 +78,9 @@ class Read(NamedTuple):
         )
 
 
-def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[Read]]:
-    """`expression` with a plain variable for each value that it reads, and those values; a text is a Read without a key. Raises
-    ValueError for a name that is not known."""
+def flattened(expression: str, limits: Collection[str], detectors: Collection[str] = ()) -> tuple[str, frozenset[Read]]:
+    """`expression` with a plain variable for each value that it reads, and those values; a text is a Read without a key.
+    `limits` and `detectors` are the policy's own names. Raises ValueError for a name that is not known."""
     reads: set[Read] = set()
 
     def variable(found: re.Match[str]) -> str:
@@ -88,6 +90,10 @@ def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[
             reads.add(Read(found["plain"], ""))
             return found[0]
         read = Read(found["map"], found["key"] if found["key"] is not None else found["name"])
+        if read.map == "detector":
+            check_detector(read.key, detectors)
+            reads.add(read)
+            return read.variable
         keys = limits if read.map == "limit" else _KEYS.get(read.map)
         if keys is None:
             raise ValueError(f"{read.map!r} is not known; there are {', '.join(sorted(NAMES))}")
@@ -97,6 +103,17 @@ def flattened(expression: str, limits: Collection[str]) -> tuple[str, frozenset[
         return read.variable
 
     return _READ.sub(variable, expression), frozenset(reads)
+
+
+def check_detector(key: str, detectors: Collection[str]) -> None:
+    """`key` is a detector's name, or that and a category: `house_rules.hate`. Raises ValueError for one that is not known."""
+    name, _, category = key.partition(".")
+    if name not in detectors:
+        raise ValueError(
+            f"detector has no {name!r}; `detectors` of the policy names {', '.join(sorted(detectors)) or 'none'}"
+        )
+    if category and not is_category(category):
+        raise ValueError(f"detector {name!r} scores no {category!r}: that is no category of the taxonomy")
 
 
 class Facts:
@@ -111,7 +128,7 @@ class Facts:
             return [(read.variable, read.key) for read in wanted if read.map in maps]
 
         self._scores, self._terms, self._missing = of("score"), of("term"), of("missing")
-        self._matches = of("match")
+        self._matches, self._detectors = of("match"), of("detector")
         self._restrictions = [(variable, _RESTRICTIONS[key]) for variable, key in of("restricted")]
         self._features = [
             (read.variable, f"{read.map}.{read.key}") for read in wanted if f"{read.map}.{read.key}" in FEATURES
@@ -149,9 +166,23 @@ class Facts:
         known = {match.category for match in signals.matches if not match.negative and not match.cancelled}
         for variable, category in self._matches:
             add(variable, category in known)
+        if self._detectors:
+            said = _said(signals)
+            for variable, key in self._detectors:
+                add(variable, said.get(key, 0.0))
         missing = missing_of(item, view) if self._missing else ()
         for variable, part in self._missing:
             add(variable, part in missing)
+
+
+def _said(signals: signals_pb2.Signals) -> dict[str, float]:
+    """By detector the most that it says, and by detector and category what it says of that."""
+    said: dict[str, float] = {}
+    for finding in signals.detectors:
+        for one in finding.scores:
+            said[f"{finding.name}.{one.category}"] = one.probability
+            said[finding.name] = max(said.get(finding.name, 0.0), one.probability)
+    return said
 
 
 def missing_of(item: Item, view: View) -> list[str]:

@@ -11,7 +11,7 @@ from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
 
 from services.routing.document import Example, Missing, Mode, PolicyDocument, RuleWanted
-from services.routing.facts import NAMES, OF_CONTENT, PARTS, Facts, Read, flattened, missing_of
+from services.routing.facts import NAMES, OF_CONTENT, PARTS, Facts, Read, check_detector, flattened, missing_of
 from services.routing.merging import ALLOW, DROP, HOLD, Fired, evidence_parts, merge, outcome, part_verdict
 from services.routing.views import Item, View, views_of
 from services.runtime.logs import log
@@ -42,7 +42,7 @@ class Policy:
     def __init__(self, document: PolicyDocument) -> None:
         """Raises BadPolicy."""
         self.document = document
-        rules = [_compile(rule, document.limits) for rule in document.rules]
+        rules = [_compile(rule, document.limits, document.detectors) for rule in document.rules]
         self._rules = [(number, rule, rule.is_about_parts) for number, rule in enumerate(rules)]
         self._facts = Facts({read for rule in rules for read in rule.reads}, document.limits)
         self._reference = verdict_pb2.PolicyRef(
@@ -112,7 +112,7 @@ def _mode(answers: Missing, part: str) -> Mode:
     return mode
 
 
-def _compile(rule: RuleWanted, limits: Mapping[str, Mapping[str, float]]) -> _Rule:
+def _compile(rule: RuleWanted, limits: Mapping[str, Mapping[str, float]], detectors: Sequence[str]) -> _Rule:
     depth = deepest = 0
     for character in rule.when:
         depth += character in "([{"
@@ -121,7 +121,7 @@ def _compile(rule: RuleWanted, limits: Mapping[str, Mapping[str, float]]) -> _Ru
     if deepest > _MOST_NESTING:
         raise BadPolicy(f"rule {rule.id}: nested deeper than {_MOST_NESTING}")
     try:
-        expression, reads = flattened(rule.when, limits["default"])
+        expression, reads = flattened(rule.when, limits["default"], detectors)
         program = cel.compile(expression)
     except ValueError as error:
         raise BadPolicy(f"rule {rule.id}: {error}") from None
@@ -149,6 +149,11 @@ def _facts_of_nothing(reads: frozenset[Read], limits: Mapping[str, Mapping[str, 
 
 
 def _hold(policy: Policy, example: Example) -> None:
+    for key in example.detectors:
+        try:
+            check_detector(key, policy.document.detectors)
+        except ValueError as error:
+            raise BadPolicy(f"test {example.name!r}: {error}") from None
     verdict = policy.decide(_item(example))
     if verdict.failed_rule_ids:
         raise BadPolicy(f"test {example.name!r}: rules failed: {list(verdict.failed_rule_ids)}")
@@ -179,6 +184,9 @@ def _item(example: Example) -> Item:
         said.scores.add(category=category, probability=probability)
     for category in example.terms:
         said.spans.add(category=category, source="terms", end=1)
+    for key, probability in sorted(example.detectors.items()):
+        name, _, category = key.partition(".")
+        said.detectors.add(name=name, state="answered").scores.add(category=category, probability=probability)
     for category in example.matches:
         item.signals.matches.add(category=category, bank="test")
     for name in example.restrictions:

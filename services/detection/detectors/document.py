@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from services.detection.detectors.port import Kind
 from services.detection.taxonomy import is_category
 
-DetectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+DetectorName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=64)]
 MOST_MICROS = 10**15
 
 
