@@ -9,10 +9,11 @@ from google.rpc import code_pb2
 from moat.audit.v1 import decision_log_service_pb2, decision_record_pb2
 
 from gateway.hops import Leg, reason_of
-from gateway.metrics import DEGRADATIONS
+from gateway.metrics import DEGRADATIONS, RECORDS_FITTED
+from gateway.record_size import MOST_BYTES
 from gateway.spool import SpoolUnavailable
 from gateway.tenants import WhenUnrecordable
-from services.runtime.errors import AlreadyExists, DependencyDown, MoatError, OutOfTime, code_of
+from services.runtime.errors import AlreadyExists, DependencyDown, InvalidRequest, MoatError, OutOfTime, code_of
 from services.runtime.logs import log
 
 if TYPE_CHECKING:
@@ -146,6 +147,16 @@ def reused(item: Item) -> AlreadyExists:
     )
 
 
+def _serialised(record: decision_record_pb2.DecisionRecord) -> bytes:
+    """Raises InvalidRequest for what the log would refuse for good: a spool would answer, and then keep it for ever."""
+    written = record.SerializeToString()
+    if len(written) > MOST_BYTES:
+        RECORDS_FITTED.labels("refused").inc()
+        what = f"what is to be recorded of it has {len(written)} bytes; at most {MOST_BYTES}: send less at a time"
+        raise InvalidRequest.field("content", what, reason="RECORD_TOO_LARGE")
+    return written
+
+
 def _append_item(
     item: Item,
     until: float | None,
@@ -155,7 +166,7 @@ def _append_item(
     return decision_log_service_pb2.AppendItem(
         context=item.context_until(until),
         content_digest=record.content_digest,
-        record=record.SerializeToString(),
+        record=_serialised(record),
         intent=b"" if intent is None else intent.SerializeToString(),
         spooled=record.spooled,
     )

@@ -29,6 +29,8 @@ ResultT = TypeVar("ResultT", bound=ListResult)
 
 IMAGES, SOUNDS = "images", "sounds"
 """The hops that ask detection about pictures and clips."""
+EVIDENCE = "evidence"
+"""The hop that keeps files."""
 _REASONS = {
     code_pb2.DEADLINE_EXCEEDED: "out_of_time",
     code_pb2.UNAVAILABLE: "unavailable",

@@ -100,7 +100,7 @@ class Intake:
         return answers
 
     def _take(self, message: moderation_pb2.ModerationItem, arrival: Arrival) -> Answer | MoatError:
-        wrong = _too_much_text(message.content)
+        wrong = _nul(message) or _too_much_text(message.content)
         if wrong is not None:
             return wrong
         deadline = min(arrival.deadline, arrival.at + self._seconds(message))
@@ -125,6 +125,14 @@ class Intake:
         if not message.HasField("timeout"):
             return self._default_seconds
         return min(self._max_seconds, message.timeout.seconds + message.timeout.nanos / 1e9)
+
+
+def _nul(message: moderation_pb2.ModerationItem) -> InvalidRequest | None:
+    """The record's database has no place for it in a name, and would refuse the decision after it was answered."""
+    for field in ("request_id", "user_id", "channel_id", "surface"):
+        if "\0" in getattr(message, field):
+            return InvalidRequest.field(field, "cannot have a NUL character")
+    return None
 
 
 def _too_much_text(content: content_pb2.Content) -> InvalidRequest | None:

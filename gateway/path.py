@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gateway.commit import Committed, Recorder
     from gateway.digest import Digests
     from gateway.effects import Effects
+    from gateway.evidence import Evidence, KeptFiles
     from gateway.items import Item
     from gateway.known import Known
     from gateway.sealing import Sealer
@@ -44,6 +45,7 @@ class Path:
         afterwards: Afterwards,
         digests: Digests,
         sealer: Sealer,
+        evidence: Evidence,
     ) -> None:
         """See `wiring`."""
         self._advisers = advisers
@@ -53,6 +55,7 @@ class Path:
         self._afterwards = afterwards
         self._digests = digests
         self._sealer = sealer
+        self._evidence = evidence
 
     async def decide(self, item: Item) -> moderation_pb2.Decision:
         """Raises MoatError when nothing was decided; a missing part does not count as that."""
@@ -64,7 +67,8 @@ class Path:
         if committed is None:
             known = await self._advisers.ask(item, subject)
             verdict = await self._verdict(item, known)
-            committed = await self._commit(item, known, verdict, content_digest)
+            kept = await self._evidence.keep(item, verdict)
+            committed = await self._commit(item, known, verdict, kept, content_digest)
         record, replayed = committed
         actions = await self._effects.apply(item, records.intent_of(record, item.context))
         decision = decision_of(record, [part.text for part in item.parts], actions, replayed=replayed)
@@ -104,7 +108,9 @@ class Path:
             DEGRADATIONS.labels("routing", "failed_rules").inc()
         return verdict
 
-    async def _commit(self, item: Item, known: Known, verdict: verdict_pb2.Verdict, content_digest: bytes) -> Committed:
+    async def _commit(
+        self, item: Item, known: Known, verdict: verdict_pb2.Verdict, kept: KeptFiles, content_digest: bytes
+    ) -> Committed:
         now = time.monotonic()
         if now >= item.deadline:
             message = "the deadline passed before the decision was recorded"
@@ -115,6 +121,7 @@ class Path:
             verdict,
             content_digest=content_digest,
             sealed=self._sealer.seal_item(item, known.words),
+            kept=kept,
             decide_unix_nanos=item.arrival.wall_nanos(now),
         )
         return await self._recorder.commit(item, record, records.intent_of(record, item.context_until(None)))

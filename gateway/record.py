@@ -9,7 +9,8 @@ from moat.enforcement.v1 import effect_service_pb2, enforcement_pb2
 from moat.routing.v1 import routing_service_pb2
 
 from gateway import VERSION
-from gateway.hops import IMAGES, SOUNDS
+from gateway.evidence import MISSING
+from gateway.hops import EVIDENCE, IMAGES, SOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from moat.mesh.v1 import item_pb2
     from moat.routing.v1 import verdict_pb2
 
+    from gateway.evidence import KeptFiles
     from gateway.items import Item
     from gateway.known import Known
     from gateway.sealing import Sealed
@@ -25,7 +27,7 @@ _ON_THE_AUTHOR = frozenset(
     (enforcement_pb2.EFFECT_KIND_WARN, enforcement_pb2.EFFECT_KIND_MUTE, enforcement_pb2.EFFECT_KIND_BAN)
 )
 """What somebody has to carry out. Masking, holding and dropping happen in the answer itself."""
-_RECORDED_HOPS = frozenset(("detection", IMAGES, SOUNDS, "context", "restrictions", "routing"))
+_RECORDED_HOPS = frozenset(("detection", IMAGES, SOUNDS, "context", "restrictions", "routing", EVIDENCE))
 
 
 def degradations(known: Known, verdict: verdict_pb2.Verdict) -> list[str]:
@@ -54,6 +56,7 @@ def build(
     *,
     content_digest: bytes,
     sealed: Sealed,
+    kept: KeptFiles,
     decide_unix_nanos: int,
 ) -> decision_record_pb2.DecisionRecord:
     """The whole record."""
@@ -78,7 +81,10 @@ def build(
         caller=arrival.caller,
         do_not_store=message.do_not_store,
         gateway_version=VERSION,
+        evidence=kept.files,
     )
+    if kept.missing:
+        record.degraded.append(MISSING)
     if item.in_parts:
         record.parts.extend(part_signals(item, known))
     elif known.signals[0] is not None:

@@ -64,13 +64,17 @@ class Sealer:
 
     def seal(self, message: Message, subject: Subject, purpose: str = "") -> decision_record_pb2.SealedContent:
         """AES-256-GCM under the subject's data key. `purpose` tells what is sealed besides the content."""
+        return self.seal_bytes(message.SerializeToString(), subject, purpose)
+
+    def seal_bytes(self, data: bytes, subject: Subject, purpose: str) -> decision_record_pb2.SealedContent:
+        """The same of bytes that are no message."""
         key = self._data_key(subject.tenant, subject.environment, subject.user_id)
         nonce = os.urandom(_NONCE_BYTES)
         return decision_record_pb2.SealedContent(
             key_id=key.key_id,
             wrapped_key=key.wrapped,
             nonce=nonce,
-            ciphertext=key.cipher.encrypt(nonce, message.SerializeToString(), subject.associated_data(purpose)),
+            ciphertext=key.cipher.encrypt(nonce, data, subject.associated_data(purpose)),
         )
 
     def seal_item(self, item: Item, words: Sequence[signals_pb2.FoundWords]) -> Sealed:

@@ -62,6 +62,15 @@ class GatewaySettings(ServiceSettings):
     context: HopBudget = HopBudget(share=0.4, seconds=1.0)
     restrictions: HopBudget = HopBudget(share=0.4, seconds=1.0)
     routing: HopBudget = HopBudget(share=0.5, seconds=1.0)
+    evidence: HopBudget = HopBudget(share=0.5, seconds=2.0)
+    """Keeping files that a rule wants kept. Only contents with such files ask; the append must have time after it."""
+    evidence_slots: int = Field(default=2, ge=1, le=64)
+    """As `hop_slots`, of files to keep."""
+    evidence_max_batch: int = Field(default=2, ge=1, le=3)
+    """Files in one list; with four of the largest it would not fit into a message."""
+    evidence_max_bytes: int = Field(default=64 * 1024 * 1024, ge=16 * 1024 * 1024)
+    """What the files on their way to the evidence store may take together; a tenant's may take half of it. What has no room is
+    not kept, and its decision says so."""
     append: HopBudget = HopBudget(share=0.7, seconds=1.0)
     """Leaves time for the spool."""
     effects: HopBudget = HopBudget(share=0.8, seconds=0.25)

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from gateway.hops import AnyLeg
     from gateway.traces import Finished
 
-_SERVICES = {"images": "detection", "sounds": "detection", "restrictions": "enforcement", "effects": "enforcement"}
+_SERVICES = {
+    "images": "detection",
+    "sounds": "detection",
+    "evidence": "audit",
+    "restrictions": "enforcement",
+    "effects": "enforcement",
+}
 """Where a hop has another name than the service behind it."""
 _VISIBLE_WAIT_SECONDS = 0.0002
 _SERVER = trace_pb2.Span.SPAN_KIND_SERVER

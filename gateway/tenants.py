@@ -45,6 +45,8 @@ class Tenant(BaseModel):
     """How many of its items may wait for their turn."""
     when_undecidable: WhenUndecidable = WhenUndecidable.HOLD
     when_unrecordable: WhenUnrecordable = WhenUnrecordable.REFUSE
+    evidence_days: float = Field(default=30.0, gt=0, le=3650)
+    """How long files are kept that a rule of its policy wants kept, unless somebody holds them."""
 
 
 _Entries = TypeAdapter(dict[str, dict[str, object]])

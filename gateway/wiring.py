@@ -7,7 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from moat.audit.v1 import decision_log_service_pb2, decision_log_service_pb2_grpc
+from moat.audit.v1 import (
+    decision_log_service_pb2,
+    decision_log_service_pb2_grpc,
+    evidence_store_service_pb2,
+    evidence_store_service_pb2_grpc,
+)
 from moat.context.v1 import context_service_pb2, context_service_pb2_grpc
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 from moat.enforcement.v1 import effect_service_pb2, effect_service_pb2_grpc
@@ -23,8 +28,9 @@ from gateway.desk import Desk
 from gateway.digest import Digests
 from gateway.effects import Effects
 from gateway.events import Events
+from gateway.evidence import Evidence
 from gateway.file_room import FileRoom
-from gateway.hops import IMAGES, SOUNDS, Hop
+from gateway.hops import EVIDENCE, IMAGES, SOUNDS, Hop
 from gateway.intake import Intake
 from gateway.metrics import IN_FLIGHT, WAITING
 from gateway.observer import Observer
@@ -68,7 +74,10 @@ class Gateway:
         effects = effect_service_pb2_grpc.EffectServiceStub(self._channels["enforcement"])
         audit = decision_log_service_pb2_grpc.DecisionLogServiceStub(self._channels["audit"])
 
+        store = evidence_store_service_pb2_grpc.EvidenceStoreServiceStub(self._channels["audit"])
+
         deadlines, digests = Deadlines(), Digests(key)
+        sealer = Sealer(key, cached_keys=settings.data_keys_cached)
         hop = partial(_hop, settings, deadlines)
         background = HopBudget(share=1, seconds=settings.background_seconds)
         self.spool = Spool(
@@ -118,7 +127,19 @@ class Gateway:
             Effects(hop("effects", effects.ApplyEffects, effect_service_pb2.ApplyEffectsRequest, settings.effects)),
             self.afterwards,
             digests,
-            Sealer(key, cached_keys=settings.data_keys_cached),
+            sealer,
+            Evidence(
+                hop(
+                    EVIDENCE,
+                    store.KeepEvidence,
+                    evidence_store_service_pb2.KeepEvidenceRequest,
+                    settings.evidence,
+                    slots=settings.evidence_slots,
+                    max_batch=settings.evidence_max_batch,
+                ),
+                sealer,
+                FileRoom(settings.evidence_max_bytes),
+            ),
         )
         self.traces = TraceExport(self._collector, max_waiting=settings.trace_queue)
         traces = topology.traces

@@ -36,6 +36,7 @@ from services.runtime.errors import AlreadyExists, InvalidRequest, MoatError
 from services.runtime.lists.serving import each_list
 from services.runtime.server import Served, Server, ServerSettings
 from services.runtime.timing import Stopwatch
+from tests.contract.gateway.evidence_store import EvidenceStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +66,9 @@ class Peer:
     def served(self) -> Served:
         raise NotImplementedError
 
+    def all_served(self) -> list[Served]:
+        return [self.served()]
+
     async def start(self, folder: Path, address: str = "127.0.0.1:0") -> str:
         self._settings = ServerSettings(
             address=address,
@@ -76,7 +80,7 @@ class Peer:
             roles={},
             drain_seconds=0,
         )
-        self._server = Server(self._settings, [self.served()])
+        self._server = Server(self._settings, self.all_served())
         port = await self._server.start()
         self._address = f"127.0.0.1:{port}"
         self._folder = folder
@@ -288,6 +292,8 @@ class Routing(Peer, routing_grpc.RoutingServiceServicer):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[routing_pb.VerdictItem] = []
+        self.evidence_parts: list[int] = []
+        """What a rule wants kept of every content."""
 
     def served(self) -> Served:
         return Served(
@@ -306,6 +312,8 @@ class Routing(Peer, routing_grpc.RoutingServiceServicer):
             routing_pb.VerdictResult(index=index, error=self.failure(), verdict=_verdict(item), timing=watch.timing())
             for index, item in enumerate(request.items)
         ]
+        for result in results:
+            result.verdict.evidence_parts.extend(self.evidence_parts)
         yield routing_pb.DecideVerdictsResponse(results=results)
 
 
@@ -359,13 +367,14 @@ class Audit(Peer, log_grpc.DecisionLogServiceServicer):
     """Append-if-absent in memory. `forgets_to_answer` appends and then hangs: the ambiguous failure."""
 
     name = "audit"
-    permissions = ("decisions.append",)
+    permissions = ("decisions.append", "evidence.keep")
 
     def __init__(self) -> None:
         super().__init__()
         self.records: dict[str, decision_record_pb2.DecisionRecord] = {}
         self.intents: dict[str, effects_pb.EffectIntent] = {}
         self.forgets_to_answer = False
+        self.evidence = EvidenceStore(self)
         self._by_request: dict[tuple[str, str, str], tuple[bytes, str]] = {}
 
     def served(self) -> Served:
@@ -373,6 +382,12 @@ class Audit(Peer, log_grpc.DecisionLogServiceServicer):
             log_pb.DESCRIPTOR.services_by_name["DecisionLogService"],
             partial(log_grpc.add_DecisionLogServiceServicer_to_server, self),
         )
+
+    def all_served(self) -> list[Served]:
+        return [self.served(), self.evidence.served()]
+
+    def knows(self, context: item_pb2.ItemContext) -> bool:
+        return (context.tenant, context.environment, context.request_id) in self._by_request
 
     @each_list
     async def AppendDecisions(
