@@ -9,8 +9,7 @@ from google.rpc import code_pb2
 from moat.audit.v1 import decision_log_service_pb2, decision_record_pb2
 
 from gateway.hops import Leg, reason_of
-from gateway.metrics import DEGRADATIONS, RECORDS_FITTED
-from gateway.record_size import MOST_BYTES
+from gateway.metrics import DEGRADATIONS, RECORDS_TOO_LARGE
 from gateway.spool import SpoolUnavailable
 from gateway.tenants import WhenUnrecordable
 from services.runtime.errors import AlreadyExists, DependencyDown, InvalidRequest, MoatError, OutOfTime, code_of
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
 SPOOLED = "audit:spooled"
 UNRECORDED = "audit:unrecorded"
+_MOST_BYTES = 262_144
+"""Of a record, as the log takes it. What detection finds is bounded below it (`known`); this is for what nobody thought of."""
 
 
 class Committed(NamedTuple):
@@ -150,9 +151,9 @@ def reused(item: Item) -> AlreadyExists:
 def _serialised(record: decision_record_pb2.DecisionRecord) -> bytes:
     """Raises InvalidRequest for what the log would refuse for good: a spool would answer, and then keep it for ever."""
     written = record.SerializeToString()
-    if len(written) > MOST_BYTES:
-        RECORDS_FITTED.labels("refused").inc()
-        what = f"what is to be recorded of it has {len(written)} bytes; at most {MOST_BYTES}: send less at a time"
+    if len(written) > _MOST_BYTES:
+        RECORDS_TOO_LARGE.inc()
+        what = f"what is to be recorded of it has {len(written)} bytes; at most {_MOST_BYTES}: send less at a time"
         raise InvalidRequest.field("content", what, reason="RECORD_TOO_LARGE")
     return written
 

@@ -19,7 +19,5 @@ STREAMS = Gauge("streams_open", "Streams being served.")
 SPOOL_RECORDS = Gauge("spool_records", "Decisions on the gateway's disk that the log does not have yet.")
 SPOOL_PARKED = Counter("spool_parked", "Spooled decisions that the log refuses for good.", ["code"])
 BACKGROUND_FAILURES = Counter("decisions_uncounted", "Decisions that context could not be told of.")
-RECORDS_FITTED = Counter(
-    "records_fitted", "Records whose places were joined to fit, or that did not fit at all.", ["how"]
-)
+RECORDS_TOO_LARGE = Counter("records_too_large", "Decisions not made, for the log would not take their records.")
 TRACES_DROPPED = Counter("traces_dropped", "Decisions whose spans could not be exported.", ["reason"])
