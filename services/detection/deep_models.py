@@ -14,7 +14,7 @@ from tritonclient.utils import InferenceServerException
 from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.errors import DependencyDown
 
-MODEL, MODEL_VERSION = "deep_text", "2"
+MODEL = "deep_text"
 _CALL_SECONDS = 2.0
 
 
@@ -29,10 +29,11 @@ class DeepModel(Protocol):
 
 
 class TritonModel:
-    """The model of this version on a Triton."""
+    """One version of the model on a Triton."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, version: str) -> None:
         """`address` is `host:port` of Triton's gRPC."""
+        self._version = version
         self._client = triton.InferenceServerClient(address, channel_args=list(CHANNEL_OPTIONS))
 
     async def run(self, ids: NDArray[np.int64], traceparent: str) -> NDArray[np.float32]:
@@ -45,7 +46,7 @@ class TritonModel:
             result = await self._client.infer(
                 MODEL,
                 inputs,
-                model_version=MODEL_VERSION,
+                model_version=self._version,
                 client_timeout=_CALL_SECONDS,
                 headers={"traceparent": traceparent},
             )
@@ -64,13 +65,12 @@ class TritonModel:
 class InProcessModel:
     """The same file on ONNX Runtime in this process."""
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        """`folder` is the model's in the repository. `threads` of ONNX Runtime's own."""
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        """`path` of the file. `threads` of ONNX Runtime's own."""
         import onnxruntime  # noqa: PLC0415 - the services of a mesh do without it
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        path = folder / MODEL_VERSION / "model.onnx"
         self._session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
 
     async def run(self, ids: NDArray[np.int64], traceparent: str) -> NDArray[np.float32]:

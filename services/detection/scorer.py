@@ -17,12 +17,13 @@ from prometheus_client import Counter
 
 from services.detection.cascade import Cascade, Deep
 from services.detection.categories import CATEGORIES
-from services.detection.deep_models import MODEL, MODEL_VERSION
+from services.detection.deep_models import MODEL
 from services.detection.deep_tier import Answer, DeepTier, Question
 from services.detection.fast_tier import FastTier
 from services.detection.language import Language, Languages
 from services.detection.normalise import VERSION as NORMALISER
 from services.detection.normalise import Normalised, normalise
+from services.detection.releases.loading import Release
 from services.detection.terms import Hit, Terms
 from services.runtime.errors import OutOfTime
 from services.runtime.logs import log
@@ -72,10 +73,12 @@ class Scorer:
         cascade: Cascade,
         languages: Languages,
         *,
+        release: Release,
         when: Deep,
     ) -> None:
-        """`terms` as they are now; `when` the deep tier is asked."""
+        """`terms` as they are now; `release` is what the tiers are of; `when` the deep tier is asked."""
         self._terms = terms
+        self._release = release
         self._fast = fast
         self._cascade = cascade
         self._deep = deep
@@ -168,7 +171,7 @@ class Scorer:
             tiers=[
                 signals_pb2.TierUse(name="terms", version=line.lists_version, reason="always"),
                 signals_pb2.TierUse(name="fast_text", version=self._fast.version, reason="always"),
-                signals_pb2.TierUse(name=MODEL, version=MODEL_VERSION, reason=deep_reason),
+                signals_pb2.TierUse(name=MODEL, version=self._release.deep_version, reason=deep_reason),
             ],
             scores=[
                 signals_pb2.Score(category=CATEGORIES[position], probability=float(scores[position]))

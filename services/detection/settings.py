@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from services.detection.cascade import Deep
+from services.detection.releases.loading import Places, Release, load_plan
 from services.runtime.settings import ServiceSettings
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -24,10 +25,14 @@ class DetectionSettings(ServiceSettings):
     """The folder of term lists."""
     detectors: Path = _ROOT / "config" / "detectors"
     """The folder of the files that switch detectors on."""
-    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text" / "2"
-    """The fast tier's weights, and the cascade's numbers that were learned with them."""
+    plan: Path = _ROOT / "config" / "releases.yaml"
+    """Which release of the text models is live. What `moat releases` writes in the service's state folder goes before."""
+    releases: Path = _ROOT / "inference" / "releases"
+    """The folder of releases' documents: which versions of the next two belong together."""
+    fast_text: Path = _ROOT / "inference" / "weights" / "fast_text"
+    """The fast tier's versions, and the cascade's numbers that were learned with each."""
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
-    """The deep tier's tokenizer is here; the model itself is Triton's."""
+    """The deep tier's tokenizers are here; the models themselves are Triton's."""
     deep_slots: int = Field(default=2, ge=1)
     """Calls to Triton at a time."""
     deep_batch: int = Field(default=16, ge=1, le=32)
@@ -62,3 +67,12 @@ class DetectionSettings(ServiceSettings):
     """Pictures kept in mind of each tenant, some 300 bytes each."""
     image_cache_tenants: int = Field(default=256, ge=1)
     """Tenants whose pictures are kept in mind."""
+
+    @property
+    def places(self) -> Places:
+        """Where releases and what belongs to them lie."""
+        return Places(self.releases, self.deep_text, self.fast_text)
+
+    def live_release(self) -> Release:
+        """The one that the configuration's plan names: for tools that run beside no mesh. Raises BadRelease."""
+        return load_plan((self.plan,), self.places).live

@@ -22,10 +22,10 @@ _ENDS = 2
 class Windows:
     """A tokenizer and the cutting."""
 
-    def __init__(self, folder: Path, lengths: Sequence[int] = LENGTHS) -> None:
-        """`folder` holds `tokenizer.json`. `lengths` rise; the last one is what a window holds at most."""
+    def __init__(self, tokenizer: Path, lengths: Sequence[int] = LENGTHS) -> None:
+        """`tokenizer` is its file. `lengths` rise; the last one is what a window holds at most."""
         self.lengths = lengths
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
 

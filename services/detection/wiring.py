@@ -24,6 +24,7 @@ from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import NsfwModel
 from services.detection.images.scorer import ImageScorer
 from services.detection.language import Languages
+from services.detection.releases.loading import Release, load_plan, load_release
 from services.detection.scorer import Scorer
 from services.detection.servicer import DetectionServicer
 from services.detection.settings import DetectionSettings
@@ -43,18 +44,25 @@ def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
     return [settings.banks, topology.process("detection").state_dir / "banks"]
 
 
+def plan_files(topology: Topology, settings: DetectionSettings) -> tuple[Path, ...]:
+    """Where the plan of releases may be: what `moat releases` wrote goes before what came with the configuration."""
+    return topology.process("detection").state_dir / "releases.yaml", settings.plan
+
+
 def check(topology: Topology, settings: DetectionSettings) -> None:
-    """For --check-config: hash banks, term lists and detectors as they stand. Raises ValueError (BadBank, BadDetector) or
-    OSError."""
+    """For --check-config: hash banks, term lists, detectors and releases as they stand. Raises ValueError (BadBank,
+    BadDetector, BadRelease) or OSError."""
     Banks.load(bank_folders(topology, settings))
     Terms.load(settings.lists)
     load_detectors(settings.detectors, DETECTORS)
+    load_plan(plan_files(topology, settings), settings.places)
 
 
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
     """Runs until SIGTERM."""
     triton = f"{topology.triton.host}:{topology.triton.grpc}"
-    deep = _deep(TritonModel(triton), settings)
+    release = load_plan(plan_files(topology, settings), settings.places).live
+    deep = _deep(TritonModel(triton, release.deep_version), release, settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
     banks = live_banks(bank_folders(topology, settings))
     prepare = partial(load_detectors, settings.detectors, DETECTORS)
@@ -69,7 +77,7 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
         seconds=settings.image_cache_seconds,
     )
     servicer = DetectionServicer(
-        CachingScorer(DetectingScorer(_scorer(terms, deep, settings), detectors), _cache(settings)),
+        CachingScorer(DetectingScorer(_scorer(release, terms, deep, settings), detectors), _cache(settings)),
         ImageScorer(decoder, model, banks, cache),
         detectors,
     )
@@ -97,16 +105,18 @@ def _decoder(settings: DetectionSettings) -> Decoder:
     )
 
 
-def scorer_in_process(settings: DetectionSettings, *, threads: int = 1) -> Scorer:
-    """The same cascade without a mesh: the deep model runs here. For tools; needs a running event loop to be used."""
-    model = InProcessModel(settings.deep_text, threads=threads)
-    return _scorer(Fixed(Terms.load(settings.lists)), _deep(model, settings, queue=_ANY_NUMBER), settings)
+def scorer_in_process(settings: DetectionSettings, *, threads: int = 1, release_name: str = "") -> Scorer:
+    """The same cascade without a mesh: the deep model runs here. Of the live release, or of another. For tools; needs a running
+    event loop to be used. Raises BadRelease."""
+    release = load_release(settings.places, release_name) if release_name else settings.live_release()
+    deep = _deep(InProcessModel(release.model, threads=threads), release, settings, queue=_ANY_NUMBER)
+    return _scorer(release, Fixed(Terms.load(settings.lists)), deep, settings)
 
 
-def _deep(model: DeepModel, settings: DetectionSettings, *, queue: int = 0) -> DeepTier:
+def _deep(model: DeepModel, release: Release, settings: DetectionSettings, *, queue: int = 0) -> DeepTier:
     return DeepTier(
         model,
-        Windows(settings.deep_text),
+        Windows(release.tokenizer),
         slots=settings.deep_slots,
         batch=settings.deep_batch,
         queue=queue or settings.deep_queue,
@@ -121,12 +131,13 @@ def _cache(settings: DetectionSettings) -> ExactCache:
     )
 
 
-def _scorer(terms: Current[Terms], deep: DeepTier, settings: DetectionSettings) -> Scorer:
+def _scorer(release: Release, terms: Current[Terms], deep: DeepTier, settings: DetectionSettings) -> Scorer:
     return Scorer(
         terms,
-        FastTier.load(settings.fast_text),
+        FastTier.load(release.fast_text),
         deep,
-        Cascade.load(settings.fast_text),
+        Cascade.load(release.fast_text),
         Languages(),
+        release=release,
         when=settings.deep,
     )

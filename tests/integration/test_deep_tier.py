@@ -31,8 +31,9 @@ LINES = [
 
 def open_tier(mesh: Mesh, lengths: Sequence[int] = LENGTHS) -> DeepTier:
     server = Topology.load(mesh.home.topology).triton
-    model = TritonModel(f"{server.host}:{server.grpc}")
-    return DeepTier(model, Windows(DetectionSettings().deep_text, lengths), slots=1, batch=LIST, queue=LIST * 4)
+    release = DetectionSettings().live_release()
+    model = TritonModel(f"{server.host}:{server.grpc}", release.deep_version)
+    return DeepTier(model, Windows(release.tokenizer, lengths), slots=1, batch=LIST, queue=LIST * 4)
 
 
 @pytest.fixture

@@ -7,21 +7,20 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import tritonclient.grpc.aio as triton
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from services.detection.deep_models import MODEL_VERSION
+from services.detection.settings import DetectionSettings
 from services.runtime import topology
 from tools.bench.load import closed_loop
 from tools.bench.stats import Result, summarise
 from tools.bench.texts import lines
-from tools.launcher.home import ENVIRONMENTS, ROOT
+from tools.launcher.home import ENVIRONMENTS
 
-_MODEL = ROOT / "inference" / "model_repository" / "deep_text"
+_RELEASE = DetectionSettings().live_release()
 _LENGTHS = (16, 16, 16, 16, 32)
 """What detection pads lines to: of the bench's lines four in five are short. Asked in turn, here as in the process."""
 _TEXTS = 2048
@@ -54,7 +53,7 @@ def direct(seconds: float) -> tuple[Result, int]:
         np.save(file.name, _tokens())
         python = ENVIRONMENTS / "triton" / "bin" / "python"
         arguments = [
-            str(_MODEL / MODEL_VERSION / "model.onnx"),
+            str(_RELEASE.model),
             file.name,
             str(seconds),
             json.dumps(_BATCHES),
@@ -93,7 +92,7 @@ async def _ask(client: triton.InferenceServerClient, batch: int, callers: int, s
         for name, values in (("input_ids", ids), ("attention_mask", (ids != 0).astype(np.int64))):
             inputs.append(triton.InferInput(name, list(values.shape), "INT64"))
             inputs[-1].set_data_from_numpy(values)
-        await client.infer("deep_text", inputs)
+        await client.infer("deep_text", inputs, model_version=_RELEASE.deep_version)
 
     load = await closed_loop(ask, _nothing(), callers=callers, seconds=seconds, warm_seconds=1.0)
     return summarise([latency for latency in load.latencies for _ in range(batch)], load.elapsed)
@@ -105,7 +104,7 @@ def _nothing() -> Iterator[str]:
 
 def _tokens() -> NDArray[np.int64]:
     """[texts, the longest length], padded; the shorter lengths are its first columns."""
-    tokenizer = Tokenizer.from_file(str(Path(_MODEL) / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(_RELEASE.tokenizer))
     tokenizer.enable_truncation(max(_LENGTHS))
     tokenizer.enable_padding(length=max(_LENGTHS))
     encodings = tokenizer.encode_batch_fast(list(itertools.islice(lines(5), _TEXTS)))

@@ -27,20 +27,27 @@ def register(commands: Commands) -> None:
     score = commands.add_parser(
         "score", help="score lines of {id, text} from stdin: {id, lang, scores}, no mesh needed"
     )
+    score.add_argument(
+        "--release", default="", help="of the text models (default: what config/releases.yaml says is live)"
+    )
     score.set_defaults(run=_score)
 
 
-def _score(_: argparse.Namespace) -> int:
-    asyncio.run(_score_all(sys.stdin, sys.stdout))
+def _score(arguments: argparse.Namespace) -> int:
+    asyncio.run(_score_all(sys.stdin, sys.stdout, arguments.release))
     return 0
 
 
-async def _score_all(lines: Iterable[str], out: IO[str]) -> None:
+async def _score_all(lines: Iterable[str], out: IO[str], release: str = "") -> None:
     # Here, so that the other commands start without the models' packages.
+    from services.detection.releases.loading import BadRelease  # noqa: PLC0415
     from services.detection.settings import DetectionSettings  # noqa: PLC0415
     from services.detection.wiring import scorer_in_process  # noqa: PLC0415
 
-    scorer = scorer_in_process(DetectionSettings(), threads=os.cpu_count() or 1)
+    try:
+        scorer = scorer_in_process(DetectionSettings(), threads=os.cpu_count() or 1, release_name=release)
+    except BadRelease as error:
+        raise Failure(str(error)) from None
     rows = _read(lines)
     while chunk := list(itertools.islice(rows, _TOGETHER)):
         scored = await score_texts(scorer, [text for _, text in chunk])

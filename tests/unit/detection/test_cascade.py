@@ -68,6 +68,6 @@ def test_together_they_meet_in_log_odds() -> None:
 
 
 def test_more_evidence_never_means_less_in_what_is_served() -> None:
-    served = Cascade.load(DetectionSettings().fast_text)
+    served = Cascade.load(DetectionSettings().live_release().fast_text)
     assert (served.alone[:, 0] >= 0).all()
     assert (served.together[:, :2] >= 0).all()

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 
 from services.detection.categories import CATEGORIES
-from services.detection.deep_models import MODEL_VERSION, InProcessModel
+from services.detection.deep_models import InProcessModel
 from services.detection.settings import DetectionSettings
 from services.detection.windows import LENGTHS, Windows, padded
 
-FOLDER = DetectionSettings().deep_text
+RELEASE = DetectionSettings().live_release()
 _SIZE = 30e6
 
 
 @pytest.fixture(scope="module")
 def model() -> InProcessModel:
-    return InProcessModel(FOLDER)
+    return InProcessModel(RELEASE.model)
 
 
 @pytest.fixture(scope="module")
 def windows() -> Windows:
-    return Windows(FOLDER)
+    return Windows(RELEASE.tokenizer)
 
 
 @pytest.mark.parametrize("text", ["kill the boss first", "you are a worthless idiot", "आप कैसे हैं", "gg 🐒"])
@@ -37,4 +37,4 @@ async def test_a_text_scores_the_same_alone_and_among_long_neighbours(
 
 
 def test_the_weights_stay_small() -> None:
-    assert (FOLDER / MODEL_VERSION / "model.onnx").stat().st_size < _SIZE
+    assert RELEASE.model.stat().st_size < _SIZE

@@ -33,9 +33,10 @@ class SlowDeepTier:
 
 def scorer(deep: SlowDeepTier, when: Deep, lists: Path | None = None) -> Scorer:
     settings = DetectionSettings()
-    terms, fast = Fixed(Terms.load(lists or settings.lists)), FastTier.load(settings.fast_text)
-    cascade = Cascade.load(settings.fast_text)
-    return Scorer(terms, fast, cast("DeepTier", deep), cascade, Languages(), when=when)
+    release = settings.live_release()
+    terms, fast = Fixed(Terms.load(lists or settings.lists)), FastTier.load(release.fast_text)
+    cascade = Cascade.load(release.fast_text)
+    return Scorer(terms, fast, cast("DeepTier", deep), cascade, Languages(), release=release, when=when)
 
 
 @pytest.mark.parametrize("when", [Deep.ALWAYS, Deep.NEVER])

@@ -10,7 +10,7 @@ from services.detection.windows import LENGTHS, Windows, padded
 
 @pytest.fixture(scope="module")
 def windows() -> Windows:
-    return Windows(DetectionSettings().deep_text)
+    return Windows(DetectionSettings().live_release().tokenizer)
 
 
 def test_a_short_text_is_one_window(windows: Windows) -> None:
