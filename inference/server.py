@@ -55,6 +55,8 @@ class TritonLayout:
         bundled = environment.bundle / "backends" / "python"
         for name in ("libtriton_python.so", "triton_python_backend_utils.py"):
             shutil.copy2(bundled / name, python / name)
+        # Every stub finds it where it finds Triton's utilities.
+        shutil.copy2(_BACKEND_SOURCES / "leash.py", python / "moat_leash.py")
         stub = environment.bundle / "python_backend_stubs" / environment.python / "triton_python_backend_stub"
         shutil.copy2(stub, python / stub.name)
         for source in sorted(_BACKEND_SOURCES.iterdir()):

@@ -7,13 +7,12 @@ that makes such a run fail is found by running each alone, so that its neighbour
 
 import json
 import os
-import threading
-import time
 from collections import defaultdict
 
 import numpy as np
 import onnxruntime as ort
 import triton_python_backend_utils as pb
+from moat_leash import end_with_the_server
 
 _OPTIMISATION = {
     # `optimization.graph.level` as the C++ backend reads it.
@@ -47,7 +46,7 @@ class TritonPythonModel:
 
     def initialize(self, args):
         """Opens the model file; raises with the reason, which Triton answers to whoever asked for the load."""
-        _end_with_the_server()
+        end_with_the_server()
         config = json.loads(args["model_config"])
         if args["model_instance_kind"] == "GPU" and "CUDAExecutionProvider" not in ort.get_available_providers():
             raise pb.TritonModelException(
@@ -125,18 +124,6 @@ class TritonPythonModel:
         except UnicodeDecodeError:
             raise BadInput(f"input '{tensor.name()}' is not UTF-8") from None
         return np.array(decoded, dtype=object).reshape(array.shape)
-
-
-def _end_with_the_server():
-    """A server that is killed would leave this process behind, with a model in memory for nobody."""
-    server = os.getppid()
-
-    def watch():
-        while os.getppid() == server:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _session_options(config):
