@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import numpy as np
 from moat_client.coalescer import Coalescer, Pending
 from numpy.typing import NDArray
 
+from services.detection.call_trace import trace_of
 from services.detection.deep_line import DeepLine
 from services.detection.deep_models import DeepModel
 from services.detection.windows import Windows, padded
@@ -82,7 +82,7 @@ class DeepTier:
         return self._coalescer.submit(tokens, deadline=deadline)
 
     async def _send(self, batch: Sequence[Pending[_Tokens, Answer]]) -> None:
-        trace_id, span_id = _trace_of(batch[0].item.traceparent)
+        trace_id, span_id = trace_of(batch[0].item.traceparent)
         asked = time.perf_counter()
         ids = padded([pending.item.ids for pending in batch], batch[0].item.padded)
         rows = await self._model.run(ids, f"00-{trace_id.hex()}-{span_id.hex()}-01")
@@ -112,10 +112,3 @@ def _gathered(futures: Sequence[asyncio.Future[Answer]]) -> asyncio.Future[Answe
     for future in futures:
         future.add_done_callback(note)
     return whole
-
-
-def _trace_of(traceparent: str) -> tuple[bytes, bytes]:
-    """The call belongs to the trace of its first line; the other lines link to it."""
-    parts = traceparent.split("-")
-    trace_id = bytes.fromhex(parts[1]) if len(parts) == 4 else os.urandom(16)  # noqa: PLR2004 - W3C trace context
-    return trace_id, os.urandom(8)

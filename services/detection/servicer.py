@@ -1,4 +1,4 @@
-"""DetectionService: request → lines and pictures → scorers → response, results as they are ready."""
+"""DetectionService: request → lines, pictures and clips → scorers → response, results as they are ready."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from services.detection.detectors.looking import ask_about
 from services.detection.exact_cache import CachingScorer
 from services.detection.images.scorer import ImageScorer, Picture
 from services.detection.scorer import Line, Scored
+from services.detection.sounds.scorer import Recording, SoundScorer
 from services.runtime import validation
 from services.runtime.background import end_tasks
 from services.runtime.errors import MoatError, NotSupported
@@ -25,10 +26,14 @@ from services.runtime.timing import Stopwatch, seconds_left
 class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
     """Scores lists that mix tenants."""
 
-    def __init__(self, scorer: CachingScorer, images: ImageScorer, detectors: LiveDetectors) -> None:
-        """The cascade for lines, with what it has said before, what there is for pictures, and the detectors for those."""
+    def __init__(
+        self, scorer: CachingScorer, images: ImageScorer, sounds: SoundScorer, detectors: LiveDetectors
+    ) -> None:
+        """The cascade for lines, with what it has said before, what there is for pictures and for clips, and the detectors for
+        those."""
         self._scorer = scorer
         self._images = images
+        self._sounds = sounds
         self._detectors = detectors
 
     @each_list
@@ -40,7 +45,8 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
         errors: dict[int, MoatError] = dict(validation.check_list(request, "items"))
         lines: list[int] = []
         pictures: list[int] = []
-        by_kind = {"text": lines, "image": pictures}
+        clips: list[int] = []
+        by_kind = {"text": lines, "image": pictures, "audio": clips}
         for index, item in enumerate(request.items):
             kind = str(item.content.WhichOneof("kind"))
             if index in errors:
@@ -54,6 +60,7 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
                 results=[_error(index, error) for index, error in errors.items()]
             )
         looking = [asyncio.create_task(self._look(request.items[index], index, watch)) for index in pictures]
+        looking += [asyncio.create_task(self._listen(request.items[index], index, watch)) for index in clips]
         try:
             if lines:
                 async for scored in self._scorer.score([_line(request.items[index]) for index in lines]):
@@ -78,12 +85,28 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
         timing.stages.extend(seen.stages)
         return detection_service_pb2.ScoreResult(index=index, signals=seen.signals, timing=timing)
 
+    async def _listen(
+        self, item: detection_service_pb2.ScoreItem, index: int, watch: Stopwatch
+    ) -> detection_service_pb2.ScoreResult:
+        try:
+            recording = _recording(item)
+            heard = await self._sounds.score(recording)
+            await ask_about(self._detectors, item, heard.signals, deadline=recording.deadline)
+        except MoatError as error:
+            return _error(index, error)
+        timing = watch.timing()
+        timing.stages.extend(heard.stages)
+        result = detection_service_pb2.ScoreResult(index=index, signals=heard.signals, timing=timing)
+        if heard.words:
+            result.words.text = heard.words
+        return result
+
 
 async def _as_ready(
     looking: Sequence[asyncio.Task[detection_service_pb2.ScoreResult]],
 ) -> AsyncIterator[detection_service_pb2.ScoreContentsResponse]:
     if looking:
-        # Tells the caller that the next list may come: pictures wait for the decoder here, and hold up nobody.
+        # Tells the caller that the next list may come: what waits for a decoder here holds up nobody.
         yield detection_service_pb2.ScoreContentsResponse()
     for ready in asyncio.as_completed(looking):
         yield detection_service_pb2.ScoreContentsResponse(results=[await ready])
@@ -100,6 +123,19 @@ def _picture(item: detection_service_pb2.ScoreItem) -> Picture:
         tenant=item.context.tenant,
         environment=item.context.environment,
         item_id=item.context.request_id,
+        traceparent=item.context.traceparent,
+        deadline=None if left is None else time.monotonic() + left,
+    )
+
+
+def _recording(item: detection_service_pb2.ScoreItem) -> Recording:
+    left = seconds_left(item.context.deadline_unix_nanos)
+    return Recording(
+        item.content.audio.data,
+        item.content.audio.media_type,
+        tenant=item.context.tenant,
+        environment=item.context.environment,
+        surface=item.surface,
         traceparent=item.context.traceparent,
         deadline=None if left is None else time.monotonic() + left,
     )

@@ -68,6 +68,24 @@ class DetectionSettings(ServiceSettings):
     image_cache_tenants: int = Field(default=256, ge=1)
     """Tenants whose pictures are kept in mind."""
 
+    voice_activity: Path = _ROOT / "inference" / "weights" / "voice_activity" / "1" / "weights.npz"
+    """What tells speech from other sound."""
+    sound_workers: int = Field(default=1, ge=1, le=64)
+    """Processes that decode clips and look for speech in them, about 60 MB each."""
+    sound_queue: int = Field(default=64, ge=1)
+    """Clips that may wait for them; more are refused."""
+    sound_seconds: float = Field(default=90.0, gt=0, le=600)
+    """The longest clip; a longer one is refused by its header."""
+    sound_cpu_seconds: float = Field(default=4.0, gt=0, le=60)
+    """How long one may compute before it is refused; four times as long on the clock, then it has no answer."""
+    sound_memory: int = Field(default=1 << 30, ge=1 << 28)
+    """Bytes of address space of such a process."""
+    speech_slots: int = Field(default=1, ge=1, le=64)
+    """Utterances that Triton hears at a time; as many as the model has instances."""
+    speech_queue_seconds: float = Field(default=120.0, ge=60)
+    """Seconds of speech that may wait to be heard; half of that of one tenant. What is more is not listened to, and the verdict
+    says so. A core hears some twenty seconds in one."""
+
     @property
     def places(self) -> Places:
         """Where releases and what belongs to them lie."""

@@ -22,11 +22,12 @@ LENGTH = struct.Struct(">I")
 class Refused(Exception):
     """Bytes that are not what they should be. `reason` is stable; the message says what is wrong, the limit, and what to do."""
 
-    def __init__(self, reason: str, message: str) -> None:
-        """Both reach the caller."""
+    def __init__(self, reason: str, message: str, field: str = "") -> None:
+        """All reach the caller. `field` is what is wrong if it is not the bytes."""
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.field = field
 
 
 Fields = Sequence[object]
@@ -61,5 +62,5 @@ def _answer(decode: Callable[[bytes], Fields], data: bytes) -> bytes:
     try:
         packed: bytes = msgpack.packb((True, decode(data)))
     except Refused as refused:
-        packed = msgpack.packb((False, (refused.reason, refused.message)))
+        packed = msgpack.packb((False, (refused.reason, refused.message, refused.field)))
     return packed

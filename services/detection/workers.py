@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from asyncio.subprocess import PIPE, Process
@@ -26,6 +27,8 @@ _TRIES = 2
 _LONGEST_ANSWER = 1 << 23
 _PATIENCE = 4
 """How many times as long as a piece of work may compute it may take in all, on a machine that has other things to do."""
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""A worker is one thread; numpy must not start a pool of its own beside it."""
 
 FoundT = TypeVar("FoundT")
 
@@ -120,7 +123,7 @@ class Workers(Generic[FoundT]):
         finally:
             self._idle.append(worker)
         if isinstance(answer, Refused):
-            raise InvalidRequest.field(self._trade.field, answer.message, reason=answer.reason)
+            raise InvalidRequest.field(answer.field or self._trade.field, answer.message, reason=answer.reason)
         pending.resolve(Unpacked(self._found(answer), asked, time.perf_counter() - asked))
 
 
@@ -139,7 +142,9 @@ class _Worker:
 
     async def start(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(*self._command, stdin=PIPE, stdout=PIPE)
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, env={**os.environ, **_ONE_THREAD}
+            )
         return self._process
 
     async def decode(self, data: bytes) -> Fields | Refused:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from moat_client.coalescer import Coalescer, Pending
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from services.detection.call_trace import header, trace_of
 from services.detection.images.decode import MODEL_SIDE
 from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.errors import DependencyDown
@@ -25,7 +25,6 @@ CATEGORY = "sexual"
 _MEAN = np.asarray((104, 117, 123), dtype=np.float32)
 """Of blue, green and red in what the network was trained on."""
 _CALL_SECONDS = 5.0
-_TRACEPARENT_PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class NsfwModel:
     async def _send(self, batch: Sequence[Pending[Look, Opinion]]) -> None:
         pixels = triton.InferInput("input:0", [len(batch), MODEL_SIDE, MODEL_SIDE, 3], "FP32")
         pixels.set_data_from_numpy(_prepared([pending.item.pixels for pending in batch]))
-        trace_id, span_id = _trace_of(batch[0].item.traceparent)
+        trace_id, span_id = trace_of(batch[0].item.traceparent)
         asked = time.perf_counter()
         try:
             result = await self._client.infer(
@@ -87,7 +86,7 @@ class NsfwModel:
                 [pixels],
                 model_version=MODEL_VERSION,
                 client_timeout=_CALL_SECONDS,
-                headers={"traceparent": f"00-{trace_id.hex()}-{span_id.hex()}-01"},
+                headers=header(trace_id, span_id),
             )
         except InferenceServerException as error:
             message = "the image model cannot be reached"
@@ -105,10 +104,3 @@ def _prepared(pictures: Sequence[bytes]) -> NDArray[np.float32]:
     """[pictures, 224, 224, 3] blue, green and red, each less its mean."""
     rgb = np.frombuffer(b"".join(pictures), dtype=np.uint8).reshape(-1, MODEL_SIDE, MODEL_SIDE, 3)
     return rgb[..., ::-1] - _MEAN
-
-
-def _trace_of(traceparent: str) -> tuple[bytes, bytes]:
-    """The call belongs to the trace of its first picture; the others link to it."""
-    parts = traceparent.split("-")
-    trace_id = bytes.fromhex(parts[1]) if len(parts) == _TRACEPARENT_PARTS else os.urandom(16)
-    return trace_id, os.urandom(8)

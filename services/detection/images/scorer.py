@@ -17,6 +17,7 @@ from services.detection.images.decode import Decoded
 from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import CATEGORY, MODEL, MODEL_VERSION, Look, NsfwModel, Opinion
 from services.detection.images.pdq import GOOD_QUALITY
+from services.detection.stages import stage
 from services.detection.workers import Encoded, Unpacked
 from services.runtime.errors import MoatError, OutOfTime, OverQuota
 from services.runtime.logs import log
@@ -68,7 +69,7 @@ class ImageScorer:
         how = "exact"
         if known is None:
             unpacked = await self._unpacked(picture)
-            seen.stages.append(_stage("decode", began, unpacked.asked, unpacked.seconds))
+            seen.stages.append(stage("decode", began, unpacked.asked, unpacked.seconds))
             known, how = await self._judged(picture, unpacked, seen, began)
             if known.probability is not None:
                 self._cache.keep(owner, sha256, known)
@@ -104,9 +105,9 @@ class ImageScorer:
         opinion = await self._opinion(picture, decoded.pixels)
         if not isinstance(opinion, Opinion):
             return known, opinion
-        stage = _stage("triton", began, opinion.asked, opinion.seconds, opinion.batch_size)
-        stage.batch_trace_id, stage.batch_span_id = opinion.trace_id, opinion.span_id
-        seen.stages.append(stage)
+        asked = stage("triton", began, opinion.asked, opinion.seconds, opinion.batch_size)
+        asked.batch_trace_id, asked.batch_span_id = opinion.trace_id, opinion.span_id
+        seen.stages.append(asked)
         return replace(known, probability=opinion.probability), "always"
 
     async def _opinion(self, picture: Picture, pixels: bytes) -> Opinion | str:
@@ -136,12 +137,3 @@ class ImageScorer:
             signals.scores.add(category=CATEGORY, probability=known.probability)
         else:
             signals.degraded.append(PART)
-
-
-def _stage(name: str, began: float, asked: float, seconds: float, batch_size: int = 1) -> item_pb2.HopTiming.Stage:
-    return item_pb2.HopTiming.Stage(
-        name=name,
-        offset_micros=max(0, int((asked - began) * 1e6)),
-        duration_micros=max(0, int(seconds * 1e6)),
-        batch_size=batch_size,
-    )
