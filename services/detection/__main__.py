@@ -1,11 +1,12 @@
-"""`python -m services.detection`; `--check-config` reads the hash banks too."""
+"""`python -m services.detection`; `--check-config` reads banks, term lists and detectors too."""
 
 from __future__ import annotations
 
 import sys
 
+from services.detection.files import check
 from services.detection.settings import DetectionSettings
-from services.detection.wiring import check, serve
+from services.detection.wiring import serve
 from services.runtime.process import run_process
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from pathlib import Path
 
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
@@ -12,12 +11,9 @@ from services.detection.cascade import Cascade
 from services.detection.deep_models import DeepModel, InProcessModel, TritonModel
 from services.detection.deep_tier import DeepTier
 from services.detection.detectors.detecting import DetectingScorer
-from services.detection.detectors.live import LiveDetectors
-from services.detection.detectors.loading import load as load_detectors
-from services.detection.detectors.registry import DETECTORS
 from services.detection.exact_cache import CachingScorer, ExactCache
 from services.detection.fast_tier import FastTier
-from services.detection.images.banks.banks import Banks
+from services.detection.files import folders, live_detectors, live_terms, plan_files
 from services.detection.images.banks.live import live_banks
 from services.detection.images.cache import JudgementCache
 from services.detection.images.decoder import Decoder
@@ -33,30 +29,11 @@ from services.detection.terms import Terms
 from services.detection.windows import Windows
 from services.runtime.background import end_tasks
 from services.runtime.process import server_settings
-from services.runtime.reloading import Current, Fixed, Reloading, watching
+from services.runtime.reloading import Current, Fixed, watching
 from services.runtime.server import Served, Server
 from services.runtime.topology import Topology
 
 _ANY_NUMBER = 1 << 20
-
-
-def bank_folders(topology: Topology, settings: DetectionSettings) -> list[Path]:
-    """Where hash banks are: what came with the configuration, and what `moat banks` wrote."""
-    return [settings.banks, topology.process("detection").state_dir / "banks"]
-
-
-def plan_files(topology: Topology, settings: DetectionSettings) -> tuple[Path, ...]:
-    """Where the plan of releases may be: what `moat releases` wrote goes before what came with the configuration."""
-    return topology.process("detection").state_dir / "releases.yaml", settings.plan
-
-
-def check(topology: Topology, settings: DetectionSettings) -> None:
-    """For --check-config: hash banks, term lists, detectors and releases as they stand. Raises ValueError (BadBank,
-    BadDetector, BadRelease) or OSError."""
-    Banks.load(bank_folders(topology, settings))
-    Terms.load(settings.lists)
-    load_detectors(settings.detectors, DETECTORS)
-    load_plan(plan_files(topology, settings), settings.places)
 
 
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
@@ -65,13 +42,9 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     release = load_plan(plan_files(topology, settings), settings.places).live
     deep = _deep(TritonModel(triton, release.deep_version), release, settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
-    banks = live_banks(bank_folders(topology, settings))
-    prepare = partial(load_detectors, settings.detectors, DETECTORS)
-    detectors = LiveDetectors(triton=triton)
-    endings = (".yaml", ".md", ".txt")
-    prepared = Reloading("detectors", [settings.detectors], prepare, endings=endings, changed=detectors.change)
-    detectors.change(prepared.current)
-    terms = Reloading("term_lists", [settings.lists], partial(Terms.load, settings.lists))
+    banks = live_banks(folders(topology, settings.banks, "banks"))
+    terms = live_terms(topology, settings)
+    detectors, detector_files = live_detectors(topology, settings)
     cache = JudgementCache(
         pictures=settings.image_cache_pictures,
         owners=settings.image_cache_tenants,
@@ -84,7 +57,7 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
     )
-    watch = asyncio.create_task(watching(banks, terms, prepared))
+    watch = asyncio.create_task(watching(banks, terms, detector_files))
     try:
         await decoder.start()
         await sounds.start()

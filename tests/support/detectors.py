@@ -74,7 +74,7 @@ def read(folder: Path, *scripted: Scripted) -> tuple[Prepared, ...]:
     registry = dict(DETECTORS)
     for number, one in enumerate(scripted):
         registry["scripted" if number == 0 else f"scripted{number}"] = one.detector
-    return load(folder, registry)
+    return load(registry, folder)
 
 
 def text(content: str, tenant: str = "t", surface: str = "chat", environment: str = "production") -> Question:

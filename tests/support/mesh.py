@@ -40,7 +40,8 @@ def running_mesh(
 @pytest.fixture(scope="session")
 def mesh() -> Iterator[Mesh]:
     """The whole mesh. Tests that use it run one after the other in one worker; leave it well."""
-    with running_mesh() as running:
+    # What is due is looked for at once here: a test cannot wait for a minute.
+    with running_mesh(settings={"AUDIT_EVIDENCE__SWEEP_SECONDS": "1"}) as running:
         yield running
 
 

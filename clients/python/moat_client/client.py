@@ -21,6 +21,7 @@ from moat.moderation.v1 import moderation_pb2, moderation_service_pb2, moderatio
 from moat_client.coalescer import Coalescer, DeadlinePassed, NotAnswered, QueueFull
 from moat_client.content import NOT_UNICODE, About, Audio, Image, Thing, content_of, content_of_all, is_unicode
 from moat_client.errors import MoatError, closed, from_rpc, from_status, invalid
+from moat_client.evidence import Evidence
 from moat_client.stream import ModerationStream
 from moat_client.tracing import Tracing
 from moat_client.types import Decision, Outage, decision_of
@@ -36,6 +37,8 @@ _OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.enable_retries", 0),
+    # The largest file that is kept, and what is said of it.
+    ("grpc.max_receive_message_length", 8 * 1024 * 1024),
 ]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.03, 0.5
 
@@ -76,6 +79,8 @@ class Moat:
         self._moderation = moderation_service_pb2_grpc.ModerationServiceStub(self._channel)
         self._enforcement = enforcement_service_pb2_grpc.EnforcementServiceStub(self._channel)
         self._audit = audit_service_pb2_grpc.AuditServiceStub(self._channel)
+        self.evidence = Evidence(self._audit, self._call)
+        """Files that were kept, for people who may see them."""
         self._streams = [ModerationStream(self._moderation, self._read_token) for _ in range(streams)]
         self._lanes = [Coalescer(stream.send, slots=frames, max_batch=max_frame) for stream in self._streams]
         self._unary = transport == "unary"

@@ -49,10 +49,10 @@ class Prepared:
         return self.document.categories or tuple(sorted(self.detector.card.categories))
 
 
-def load(folder: Path, registry: Mapping[str, Detector]) -> tuple[Prepared, ...]:
-    """Every `*.yaml` of `folder` and below, by name, those that are off too. Raises BadDetector."""
+def load(registry: Mapping[str, Detector], *folders: Path) -> tuple[Prepared, ...]:
+    """Every `*.yaml` of the folders and below, by name, those that are off too. Raises BadDetector."""
     found: dict[str, Prepared] = {}
-    for path in sorted(folder.rglob("*.yaml")):
+    for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
         prepared = _read(path, registry)
         if prepared.document.name in found:
             other = found[prepared.document.name].path

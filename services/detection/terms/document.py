@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.detection.terms.variants import Variant
+
+Term = Annotated[str, Field(min_length=1, max_length=128)]
+Pattern = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class Entry(BaseModel):
@@ -15,9 +20,11 @@ class Entry(BaseModel):
 
     id: str = Field(min_length=1, max_length=64)
     category: str = Field(min_length=1, max_length=64)
-    terms: tuple[str, ...] = ()
+    terms: tuple[Term, ...] = Field(default=(), max_length=50_000)
     """Whole words, or several; `word*` is any word that begins so. Disguises are undone in them as in texts."""
-    patterns: tuple[str, ...] = ()
+    variants: frozenset[Variant] = frozenset()
+    """Other ways of writing the terms that count too."""
+    patterns: tuple[Pattern, ...] = Field(default=(), max_length=500)
     """Regular expressions in RE2's syntax, on the text without its disguise. RE2 takes time in proportion to the text, whatever
     the pattern, and knows no look-around and no back-references."""
     starts: datetime.date | None = None
@@ -29,6 +36,11 @@ class Entry(BaseModel):
     def _has_something(self) -> Self:
         if not self.terms and not self.patterns:
             message = f"entry {self.id}: needs terms or patterns"
+            raise ValueError(message)
+        if self.variants and not self.terms:
+            message = (
+                f"entry {self.id}: `variants` are of terms, and there are none; a pattern says by itself what it finds"
+            )
             raise ValueError(message)
         if self.starts and self.ends and self.starts >= self.ends:
             message = f"entry {self.id}: ends on {self.ends}, before it starts"
@@ -49,7 +61,7 @@ class TermList(BaseModel):
     version: str = Field(min_length=1, max_length=32)
     tenant: str = ""
     """Whose it is; empty for everybody's."""
-    entries: tuple[Entry, ...] = ()
-    allow: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = Field(default=(), max_length=10_000)
+    allow: tuple[Term, ...] = Field(default=(), max_length=50_000)
     """Terms in which nothing is found: names, places, words that this community has made its own. A tenant's list allows what
     everybody's finds, too."""

@@ -30,12 +30,14 @@ class Terms:
         tenants = {one.tenant for one in lists} | {EVERYBODY}
         self._matchers = {tenant: Matcher([one for one in lists if one.tenant == tenant]) for tenant in tenants}
         self.version = digest
+        self.tenants = frozenset(tenants - {EVERYBODY})
+        """Those that have lists of their own."""
 
     @classmethod
-    def load(cls, folder: Path, *, day: Day = today) -> Terms:
-        """Every `*.yaml` of a folder and below. Raises OSError, or ValueError, which names the file and what is wrong in it."""
+    def load(cls, *folders: Path, day: Day = today) -> Terms:
+        """Every `*.yaml` of some folders and below. Raises OSError, or ValueError, which names file and mistake."""
         lists, digest = [], hashlib.sha256()
-        for path in sorted(folder.rglob("*.yaml")):
+        for path in (path for folder in folders for path in sorted(folder.rglob("*.yaml"))):
             content = path.read_bytes()
             digest.update(content + b"\0")
             try:

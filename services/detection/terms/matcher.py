@@ -12,10 +12,13 @@ import re2
 
 from services.detection.normalise import normalise
 from services.detection.terms.document import Entry, TermList
+from services.detection.terms.variants import pattern_of
 
 _BEGINS = "*"
 _MOST_HITS = 64
 """A text that is nothing but terms needs no more to be judged and masked, and a record has its bound."""
+_ONE_BYTES, _ALL_BYTES = 2 << 20, 64 << 20
+"""What one pattern, and all of a tenant's, may take, compiled and for what RE2 remembers. It refuses what is larger."""
 _SPACES_BEFORE, _LATIN_AGAIN = "\u0e00", ("\u1e00", "\u1fff")
 
 
@@ -34,13 +37,15 @@ class Matcher:
     def __init__(self, lists: Sequence[TermList]) -> None:
         """Raises ValueError, which names the entry, for a pattern that RE2 does not know."""
         entries = [entry for one in lists for entry in one.entries]
-        self._terms = _Terms([(term, entry) for entry in entries for term in entry.terms])
-        self._patterns = _Patterns([(pattern, entry) for entry in entries for pattern in entry.patterns])
+        self._terms = _Terms([(term, entry) for entry in entries if not entry.variants for term in entry.terms])
+        self._patterns = _Patterns([(pattern, entry) for entry in entries for pattern in entry.patterns], whole=False)
+        varied = [(_varied(term, entry), entry) for entry in entries if entry.variants for term in entry.terms]
+        self._varied = _Patterns(varied, whole=True)
         self._allowed = _Terms([(term, None) for one in lists for term in one.allow])
 
     def find(self, text: str, day: datetime.date) -> list[Hit]:
         """What counts on that day."""
-        found = [*self._terms.find(text), *self._patterns.find(text)]
+        found = [*self._terms.find(text), *self._varied.find(text), *self._patterns.find(text)]
         return [
             Hit(start, end, entry.category, entry.id)
             for start, end, entry in found
@@ -80,16 +85,21 @@ class _Terms:
 
 
 class _Patterns:
-    def __init__(self, patterns: Sequence[tuple[str, Entry]]) -> None:
+    def __init__(self, patterns: Sequence[tuple[str, Entry]], *, whole: bool) -> None:
+        """`whole`: only whole words count."""
         self._entries = [entry for _, entry in patterns]
-        options = re2.Options()
-        options.log_errors = False
-        self._programs = [_compiled(pattern, entry, options) for pattern, entry in patterns]
-        self._set = re2.Set.SearchSet(options)
+        self._whole = whole
+        self._programs = [_compiled(pattern, entry, _options(_ONE_BYTES)) for pattern, entry in patterns]
+        self._set = re2.Set.SearchSet(_options(_ALL_BYTES))
         for pattern, _ in patterns:
             self._set.Add(pattern)
         if patterns:
-            self._set.Compile()
+            try:
+                self._set.Compile()
+            except re2.error:
+                raise ValueError(
+                    f"all {len(patterns)} patterns and variants together are too large; split or drop some"
+                ) from None
 
     def find(self, text: str) -> list[Found]:
         if not self._entries:
@@ -98,11 +108,24 @@ class _Patterns:
         for number in self._set.Match(text) or ():
             for match in self._programs[number].finditer(text):
                 start, end = match.span()
-                if start < end:
+                if start < end and not (self._whole and (_inside(text, start) or _inside(text, end))):
                     found.append((start, end, self._entries[number]))
                 if len(found) == _MOST_HITS:
                     return found
         return found
+
+
+def _options(most_bytes: int) -> re2.Options:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = most_bytes
+    return options
+
+
+def _varied(term: str, entry: Entry) -> str:
+    # Normalised without the mark of its beginning, which normalising might take for a disguise.
+    plain = normalise(term.removesuffix(_BEGINS)).text
+    return pattern_of(plain + (_BEGINS if term.endswith(_BEGINS) else ""), entry.variants)
 
 
 def _compiled(pattern: str, entry: Entry, options: re2.Options) -> re2._Regexp:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from services.detection.normalise import normalise
 from services.detection.settings import DetectionSettings
@@ -96,6 +97,54 @@ def test_a_text_of_nothing_but_terms_has_a_bounded_number_of_hits(folder: Path) 
 
 
 @pytest.mark.parametrize(
+    ("variants", "term", "text", "hit"),
+    [
+        ("leet", "lagger", "what a 1a99er", "1a99er"),
+        ("leet", "ass", "you a55", "a55"),
+        ("leet", "ass", "a55et", ""),
+        ("leet", "ass", "level 455", "455"),
+        ("masked", "darn", "d*rn it", "d*rn"),
+        ("masked", "darn", "d**n it", "d**n"),
+        ("masked", "darn", "D#&@ it", ""),
+        ("masked", "darn", "darn it", "darn"),
+        ("masked", "darn", "dawn, dirn", ""),
+        ("masked", "cat", "c*t", ""),
+        ("endings", "darn", "darned darning darns darner", "darned|darning|darns|darner"),
+        ("endings", "grab", "grabbed grabbing", "grabbed|grabbing"),
+        ("endings", "blame", "blamed blaming blamers blame blam", "blamed|blaming|blamers|blame"),
+        ("endings", "darn", "darnley undarned", ""),
+        ("joined", "free gold", "freegold free-gold FREE  GOLD free.gold", "freegold|free-gold|free  gold|free.gold"),
+        ("joined", "free gold", "free silver gold", ""),
+        ("joined", "馬 鹿", "この馬鹿", "馬鹿"),
+        ("masked, endings, leet, joined", "free gold", "fr33 g*lds, f**egold", "fr33 g*lds|f**egold"),
+        ("endings", "darn*", "darnation", "darnation"),
+        ("leet", "fraß", "fraß fraße", "frass"),
+    ],
+)
+def test_a_term_is_found_in_the_variants_that_its_entry_asks_for(
+    tmp_path: Path, variants: str, term: str, text: str, hit: str
+) -> None:
+    entry = f"{{id: e, category: c, terms: ['{term}'], variants: [{variants}]}}"
+    (tmp_path / "own.yaml").write_text(f"id: own\nversion: '1'\nentries: [{entry}]")
+    assert "|".join(text for _, text in found(tmp_path, text)) == hit
+
+
+def test_terms_without_variants_are_found_as_they_are_beside_those_with(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "id: own\nversion: '1'\nentries:\n- {id: plain, category: c, terms: [darn]}\n"
+        "- {id: varied, category: c, terms: [frick], variants: [endings]}"
+    )
+    assert found(tmp_path, "darned darn fricking") == [("plain", "darn"), ("varied", "fricking")]
+
+
+def test_more_than_can_be_matched_in_bounded_memory_is_refused(tmp_path: Path) -> None:
+    entries = [{"id": "e", "category": "c", "patterns": [rf"x{number}\pL{{100}}" for number in range(30)]}]
+    (tmp_path / "huge.yaml").write_text(yaml.safe_dump({"id": "huge", "version": "1", "entries": entries}))
+    with pytest.raises(ValueError, match=r"huge\.yaml: all 30 patterns and variants together are too large"):
+        Terms.load(tmp_path)
+
+
+@pytest.mark.parametrize(
     ("mistake", "said"),
     [
         ("entries: [{id: e, category: c, patterns: ['(']}]", r"bad.yaml: entry e: pattern '\(': missing \)"),
@@ -104,6 +153,14 @@ def test_a_text_of_nothing_but_terms_has_a_bounded_number_of_hits(folder: Path) 
         ("entries: [{id: e, category: c, terms: [x], starts: 2026-02-02, ends: 2026-02-01}]", "before it starts"),
         ("entries: [{id: e, category: c, term: [x]}]", "bad.yaml: (.|\n)*term\n *Extra inputs"),
         ("entries: [", "bad.yaml: "),
+        ("entries: [{id: e, category: c, terms: [x], variants: [french]}]", "Input should be 'leet', 'masked'"),
+        ("entries: [{id: e, category: c, patterns: [x], variants: [leet]}]", "`variants` are of terms"),
+        (f"entries: [{{id: e, category: c, patterns: ['{'x' * 513}']}}]", "at most 512 characters"),
+        (f"entries: [{{id: e, category: c, terms: ['{'x' * 129}']}}]", "at most 128 characters"),
+        (
+            r"entries: [{id: e, category: c, patterns: ['((((\\pL{1,100}){1,10}){1,10}){1,10})']}]",
+            "entry e: .*(too large|bad rep|invalid rep)",
+        ),
     ],
 )
 def test_a_mistake_in_a_list_is_named_with_its_file(tmp_path: Path, mistake: str, said: str) -> None:

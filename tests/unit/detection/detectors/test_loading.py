@@ -20,7 +20,7 @@ TRITON = "name: own\nuses: triton_model_scores\ncategories: [hate.slur]\n"
 
 def test_a_file_is_off_unless_it_says_otherwise_and_needs_two_lines(tmp_path: Path) -> None:
     (tmp_path / "addresses.yaml").write_text(ADDRESSES)
-    (one,) = load(tmp_path, DETECTORS)
+    (one,) = load(DETECTORS, tmp_path)
     assert not one.document.enabled
     assert one.kinds == {Kind.TEXT}
     assert one.categories == ("privacy.doxxing", "privacy.personal_data")
@@ -30,19 +30,19 @@ def test_files_are_found_at_any_depth_and_stand_by_name(tmp_path: Path) -> None:
     (tmp_path / "arena").mkdir()
     (tmp_path / "z.yaml").write_text(ADDRESSES)
     (tmp_path / "arena" / "a.yaml").write_text(ADDRESSES.replace("addresses", "aaa"))
-    assert [one.document.name for one in load(tmp_path, DETECTORS)] == ["aaa", "addresses"]
+    assert [one.document.name for one in load(DETECTORS, tmp_path)] == ["aaa", "addresses"]
 
 
 def test_the_version_is_that_of_all_it_is_made_of(tmp_path: Path) -> None:
     (tmp_path / "policy.md").write_text("Be kind.")
     file = tmp_path / "model.yaml"
     file.write_text(MODEL + "settings: {url: 'http://127.0.0.1/v1', model: m, policy_file: policy.md}")
-    versions = [load(tmp_path, DETECTORS)[0].version]
+    versions = [load(DETECTORS, tmp_path)[0].version]
     assert versions[0].startswith("1+")
     (tmp_path / "policy.md").write_text("Be kinder.")
-    versions.append(load(tmp_path, DETECTORS)[0].version)
+    versions.append(load(DETECTORS, tmp_path)[0].version)
     file.write_text(file.read_text() + "\nrequired: true")
-    versions.append(load(tmp_path, DETECTORS)[0].version)
+    versions.append(load(DETECTORS, tmp_path)[0].version)
     assert len(set(versions)) == 3
 
 
@@ -102,13 +102,13 @@ def test_a_mistake_is_named_with_its_file_and_field(tmp_path: Path, file: str, s
     (tmp_path / "empty").write_text(" \n")
     (tmp_path / "wrong.yaml").write_text(file)
     with pytest.raises(BadDetector, match=rf"wrong\.yaml: (.|\n)*({said})"):
-        load(tmp_path, DETECTORS)
+        load(DETECTORS, tmp_path)
 
 
 def test_what_was_pasted_into_the_wrong_field_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "wrong.yaml").write_text(HTTP + "settings: {url: 'https://x/', secret: hunter2}")
     with pytest.raises(BadDetector) as raised:
-        load(tmp_path, DETECTORS)
+        load(DETECTORS, tmp_path)
     assert "hunter2" not in str(raised.value)
 
 
@@ -116,7 +116,7 @@ def test_two_files_cannot_have_one_name(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.yaml").write_text(ADDRESSES)
     with pytest.raises(BadDetector, match=r"b\.yaml: name: .*a\.yaml has the name 'addresses' already"):
-        load(tmp_path, DETECTORS)
+        load(DETECTORS, tmp_path)
 
 
 def test_every_detector_goes_by_the_name_of_its_module_and_says_what_it_is() -> None:
@@ -128,6 +128,6 @@ def test_every_detector_goes_by_the_name_of_its_module_and_says_what_it_is() -> 
 
 
 def test_the_files_that_come_with_it_hold_and_are_off() -> None:
-    shipped = load(DetectionSettings().detectors, DETECTORS)
+    shipped = load(DETECTORS, DetectionSettings().detectors)
     assert shipped, "there is at least one to copy"
     assert not [one.document.name for one in shipped if one.document.enabled]
