@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.context.behaviour.registry import BEHAVIOURS
+
 FEATURES: dict[str, str] = {
     "user.messages_10s": "items by the user in the last 10 seconds",
     "user.messages_1m": "items by the user in the last minute",
@@ -21,8 +23,10 @@ FEATURES: dict[str, str] = {
     "channel.violations_10m": "such items in the channel in the last 10 minutes",
     "channel.joins_1m": "joins of the channel in the last minute",
     "channel.repeats_2m": "times anybody has said this very thing in the channel within 2 minutes",
+    "channel.repeaters_2m": "accounts that have said in the channel what had been said there within 2 minutes already",
     "target.messages_10m": "items aimed at the same user in the last 10 minutes, the most of all targets",
     "target.violations_10m": "such items aimed at the same user in the last 10 minutes",
     "target.distinct_authors_10m": "users who have addressed the target in 10 minutes, the most of all targets",
+    **{f"behaviour.{one.name}": f"0 to 1: {one.summary}" for one in BEHAVIOURS},
 }
 """Name → meaning. Windows move in steps of a fifth to a tenth of their length."""

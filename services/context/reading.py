@@ -7,6 +7,7 @@ from typing import Any
 
 from moat.context.v1 import context_service_pb2
 
+from services.context.behaviour.registry import behaviours_of
 from services.context.windows import Plan
 
 _DAY = 86400
@@ -17,6 +18,7 @@ _USER = (
 )  # fmt: skip
 _CHANNEL = (
     "channel.messages_10s", "channel.messages_1m", "channel.violations_10m", "channel.joins_1m", "channel.repeats_2m",
+    "channel.repeaters_2m",
 )  # fmt: skip
 _COUNTED_NOW = frozenset(
     (
@@ -37,7 +39,7 @@ def plan_reading(plan: Plan, item: context_service_pb2.ContextItem, now: float) 
     digest, user = item.content_digest.hex(), item.user_id
     user_place = plan.add(tenant, environment, user, ["user", user, digest, now])
     channel = item.channel_id
-    channel_place = plan.add(tenant, environment, channel, ["channel", channel, digest, now]) if channel else None
+    channel_place = plan.add(tenant, environment, channel, ["channel", channel, digest, now, user]) if channel else None
     targets = [
         plan.add(tenant, environment, to, ["target", to, user, now]) for to in dict.fromkeys(item.target_user_ids)
     ]
@@ -66,4 +68,5 @@ def features_of(
         features["target.messages_10m"] = 1.0 + max(one[0] for one in found)
         features["target.violations_10m"] = float(max(one[1] for one in found))
         features["target.distinct_authors_10m"] = float(max(one[2] + one[3] for one in found))
+    features.update(behaviours_of(features))
     return features

@@ -30,7 +30,7 @@ def plan_decision(plan: Plan, fact: context_service_pb2.DecisionFact, now: float
         plan.add(tenant, environment, user, ["count_user", user, digest, when, decision, fact.violation, targets])
     ]
     if item.channel_id:
-        operation: Operation = ["count_channel", item.channel_id, digest, when, decision, fact.violation]
+        operation: Operation = ["count_channel", item.channel_id, digest, when, decision, fact.violation, user]
         places.append(plan.add(tenant, environment, item.channel_id, operation))
     places += [
         plan.add(tenant, environment, to, ["count_target", to, user, when, decision, fact.violation]) for to in targets

@@ -1,4 +1,4 @@
-#!lua name=moat_context_v1
+#!lua name=moat_context_v2
 -- Sliding windows of one shard of one tenant. A window is a ring of buckets in a hash: a field holds "bucket:count",
 -- and a bucket that comes round again overwrites what is too old. So memory per subject is bounded, without sweeping.
 --
@@ -74,7 +74,9 @@ local function picked(sums, names)
 end
 
 local function count_repeat(key, seconds)
-  if redis.call('INCR', key) == 1 then redis.call('EXPIRE', key, seconds) end
+  local times = redis.call('INCR', key)
+  if times == 1 then redis.call('EXPIRE', key, seconds) end
+  return times
 end
 
 local function remember(key, members, now)
@@ -107,11 +109,16 @@ OPERATIONS.user = function(tag, one)
   return numbers
 end
 
--- {'channel', channel, digest, now}
+-- {'channel', channel, digest, now, author}; the author counts as one who repeats it, if it has been said
 OPERATIONS.channel = function(tag, one)
   local sums = read(tag .. 'c:' .. one[2], one[4])
   local numbers = picked(sums, { 'ms10', 'mm1', 'vm10', 'jm1' })
-  numbers[5] = number(redis.call('GET', tag .. 'cr:' .. one[2] .. ':' .. one[3]))
+  local said = one[2] .. ':' .. one[3]
+  numbers[5], numbers[6] = number(redis.call('GET', tag .. 'cr:' .. said)), 0
+  if numbers[5] > 0 then
+    local repeaters = tag .. 'ca:' .. said
+    numbers[6] = redis.call('SCARD', repeaters) + 1 - redis.call('SISMEMBER', repeaters, one[5])
+  end
   return numbers
 end
 
@@ -144,7 +151,14 @@ OPERATIONS.count_user = function(tag, one)
   return 1
 end
 
--- {'count_channel', channel, digest, now, decision, violation}
+-- Who has said it after somebody else had. Costs nothing for what is said once, as most is.
+local function remember_repeater(counter, repeaters, author)
+  if redis.call('SCARD', repeaters) >= MOST_MEMBERS then return end
+  redis.call('SADD', repeaters, author)
+  redis.call('PEXPIRE', repeaters, math.max(1, redis.call('PTTL', counter)))
+end
+
+-- {'count_channel', channel, digest, now, decision, violation, author}
 OPERATIONS.count_channel = function(tag, one)
   if not first(tag, 'c', one[5], 3600) then return 0 end
   local key, now = tag .. 'c:' .. one[2], one[4]
@@ -152,7 +166,10 @@ OPERATIONS.count_channel = function(tag, one)
   if one[6] then names[3] = { 'v', 'm10' } end
   bump(key, names, {}, now)
   redis.call('EXPIRE', key, 3600)
-  count_repeat(tag .. 'cr:' .. one[2] .. ':' .. one[3], 120)
+  local said = one[2] .. ':' .. one[3]
+  if count_repeat(tag .. 'cr:' .. said, 120) > 1 then
+    remember_repeater(tag .. 'cr:' .. said, tag .. 'ca:' .. said, one[7])
+  end
   return 1
 end
 
@@ -189,4 +206,4 @@ local function run(keys, args)
   return answers
 end
 
-redis.register_function('moat_context', run)
+redis.register_function('moat_context_v2', run)

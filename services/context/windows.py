@@ -14,6 +14,8 @@ from services.runtime.errors import DependencyDown
 from services.runtime.logs import log
 from services.runtime.redis_cluster import run_keyed, shard_of
 
+_FUNCTION = "moat_context_v2"
+"""Another one whenever operations or their answers change: an older context may still run beside this one."""
 _FUNCTIONS = (Path(__file__).parent / "windows.lua").read_text()
 
 Operation = list[Any]
@@ -79,8 +81,7 @@ class Windows:
 
     async def _run(self, plan: Plan) -> dict[str, Sequence[Any]]:
         calls = [
-            (tag, ("FCALL", "moat_context", 1, tag, msgpack.packb(operations)))
-            for tag, operations in plan.by_tag.items()
+            (tag, ("FCALL", _FUNCTION, 1, tag, msgpack.packb(operations))) for tag, operations in plan.by_tag.items()
         ]
         return dict(zip(plan.by_tag, await run_keyed(self._cluster, calls), strict=True))
 

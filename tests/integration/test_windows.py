@@ -163,3 +163,37 @@ async def test_what_comes_late_does_not_undo_what_is_counted(windows: Windows) -
     for when in (START, START, START - 6 * 2):  # the same slot of the 10-second ring, one round earlier
         await record(windows, item(tenant, "ann", "", ""), when, violation=False)
     assert (await read(windows, item(tenant, "ann", "", ""), START))["user.messages_10s"] == 3
+
+
+async def test_accounts_that_say_what_was_said_count_once_each(windows: Windows) -> None:
+    tenant, digest = f"t{uuid.uuid4().hex[:8]}", uuid.uuid4().bytes
+
+    def says(user: str, channel: str = "lobby") -> context_service_pb2.ContextItem:
+        one = item(tenant, user, channel, "")
+        one.content_digest = digest
+        return one
+
+    async def repeaters(user: str, channel: str = "lobby") -> float:
+        return (await read(windows, says(user, channel), START))["channel.repeaters_2m"]
+
+    assert await repeaters("ann") == 0, "nobody has said it"
+    await record(windows, says("ann"), START, violation=False)
+    assert await repeaters("bob") == 1, "bob would be the first to say it again"
+    for user in ("bob", "bob", "cyd", "ann"):
+        await record(windows, says(user), START, violation=False)
+    assert await repeaters("bob") == 3
+    assert await repeaters("dan") == 4
+    assert await repeaters("dan", "arena") == 0, "of one channel"
+
+
+async def test_no_more_than_so_many_accounts_are_kept_in_mind(windows: Windows) -> None:
+    tenant, digest = f"t{uuid.uuid4().hex[:8]}", uuid.uuid4().bytes
+    for number in range(300):
+        one = item(tenant, f"user-{number}", "lobby", "")
+        one.content_digest = digest
+        await record(windows, one, START, violation=False)
+    asked = item(tenant, "another", "lobby", "")
+    asked.content_digest = digest
+    features = await read(windows, asked, START)
+    assert features["channel.repeaters_2m"] == 257
+    assert features["behaviour.same_text_from_many_accounts"] == 1
