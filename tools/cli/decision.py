@@ -107,6 +107,9 @@ def _signals(signals: signals_pb2.Signals) -> Iterator[str]:
     for match in signals.matches:
         state = "negative" if match.negative else "cancelled" if match.cancelled else "counts"
         yield f"match         {match.bank}/{match.entry_id}  {match.category or '-'}  distance {match.distance}  {state}"
+    for finding in signals.detectors:
+        said = "  ".join(f"{score.category} {score.probability:.4f}" for score in finding.scores)
+        yield f"detector      {finding.name}  {finding.version}  {finding.state}  {said}".rstrip()
     if signals.HasField("carried"):
         yield f"words         {signals.carried.length} characters in {len(signals.carried.places)} places"
         yield from _signals(signals.carried.signals)
