@@ -26,6 +26,8 @@ PERMISSIONS = permissions_of([method.containing_service for method in METHODS])
 ALL = frozenset(PERMISSIONS.values())
 HOLDERS = {f"holds-{one}": frozenset({one}) for one in ALL} | {f"lacks-{one}": ALL - {one} for one in ALL}
 """Callers by the name in their certificate."""
+_RACES = 3
+"""A stream that is refused while its first message is being written ends, once in a thousand times, with grpc.aio's INTERNAL."""
 REACHED = {grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OK}
 """The servicer's word, validation's, or of a stream of lists, whose lists fail by themselves."""
 
@@ -100,7 +102,11 @@ async def test_an_rpc_asks_for_its_own_permission_and_no_other(folder: Path, met
             certificate_file=folder / f"{name}.pem",
             key_file=folder / f"{name}.key",
         ) as channel:
-            return await code_of(channel, method)
+            for _ in range(_RACES):
+                code = await code_of(channel, method)
+                if code is not grpc.StatusCode.INTERNAL:
+                    break
+            return code
 
     lacks, holds = await asyncio.gather(asked_as(f"lacks-{permission}"), asked_as(f"holds-{permission}"))
     await server.stop()

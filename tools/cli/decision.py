@@ -85,6 +85,8 @@ def _lines(record: decision_record_pb2.DecisionRecord) -> Iterator[str]:
         yield f"context       {name:32} {record.features[name]:g}"
     for named in record.timings:
         yield f"timing        {named.hop:12} {named.timing.total_micros / 1000:.2f} ms, batch of {named.timing.batch_size}"
+    for file in record.evidence:
+        yield f"evidence      {file.evidence_id}  part {file.part}  {file.kind}  until {file.delete_time.ToJsonString()}"
     for name in record.degraded:
         yield f"degraded      {name}"
 

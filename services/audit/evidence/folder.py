@@ -6,7 +6,9 @@ import asyncio
 import errno
 import os
 import secrets
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ AnswerT = TypeVar("AnswerT")
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _UNFINISHED = ".part"
 """Ends the name of a file that is being written. No object's name has a dot."""
+_ABANDONED_SECONDS = 3600
 
 
 class FolderStore:
@@ -116,13 +119,16 @@ async def _in_thread(work: Callable[..., AnswerT], *arguments: object) -> Answer
 
 
 def _tidy(folder: Path) -> int:
-    """Removes what was being written when somebody was killed; returns the bytes of the rest."""
+    """Removes what was being written when somebody was killed; returns the bytes of the rest. Who shares the folder may be
+    writing just now."""
     held = 0
+    long_ago = time.time() - _ABANDONED_SECONDS
     for place in folder.rglob("*"):
-        if place.name.endswith(_UNFINISHED):
-            place.unlink(missing_ok=True)
-        elif place.is_file():
-            held += place.stat().st_size
+        with suppress(FileNotFoundError):
+            if not place.name.endswith(_UNFINISHED):
+                held += place.stat().st_size if place.is_file() else 0
+            elif place.stat().st_mtime < long_ago:
+                place.unlink()
     return held
 
 

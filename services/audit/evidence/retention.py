@@ -25,11 +25,13 @@ _NOT_HELD = """not exists (
     select from audit.evidence_holds h
     where h.tenant = e.tenant and h.environment = e.environment and h.evidence_id = e.evidence_id
         and h.release_time is null)"""
-_NOT_NAMED = """not exists (
-    select from audit.evidence_named n
-    where n.tenant = e.tenant and n.environment = e.environment and n.evidence_id = e.evidence_id)"""
+# Most files are named within seconds. It is noted, so that no round looks through them again before their time is over.
+_NAME = text("""
+    update audit.evidence e set named = true from audit.evidence_named n
+    where not e.named and e.state in ('keeping', 'kept')
+        and n.tenant = e.tenant and n.environment = e.environment and n.evidence_id = e.evidence_id""")
 _KEY = "(tenant, environment, evidence_id)"
-_WHY = {"expired": "delete_time <= :before", "unnamed": f"keep_time <= :before and {_NOT_NAMED}"}
+_WHY = {"expired": "delete_time <= :before", "unnamed": "keep_time <= :before and not named"}
 _LOCK = {
     why: text(f"""
         select tenant, environment, evidence_id from audit.evidence e
@@ -49,10 +51,9 @@ _MARKED = text("""
 _GONE = text("""
     update audit.evidence set state = 'deleted', gone_time = :now
     where tenant = :tenant and environment = :environment and evidence_id = :evidence_id and state = 'deleting'""")
-_COUNT = text(f"""
-    select count(*) filter (where delete_time <= :now and {_NOT_HELD}) as overdue,
-        count(*) filter (where not {_NOT_HELD}) as held
-    from audit.evidence e where state <> 'deleted'""")  # noqa: S608
+_OVERDUE = text(f"""
+    select count(*) from audit.evidence e where state <> 'deleted' and delete_time <= :now and {_NOT_HELD}""")  # noqa: S608
+_HELD = text("select count(distinct evidence_id) from audit.evidence_holds where release_time is null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,16 @@ class Retention:
         try:
             # A file is kept a moment before its decision is appended.
             drained = await self._drained_until() - timedelta(minutes=10)
+            async with self._pool.begin() as connection:
+                await connection.execute(_NAME)
             await self._mark("unnamed", min(now - self._limits.unnamed, drained))
         except MoatError as error:
             log.warning("evidence_unnamed_left", reason=error.reason)
         deleted = await self._delete_marked(now)
         async with self._pool.connect() as connection:
-            counted = (await connection.execute(_COUNT, {"now": now})).one()
-        OVERDUE.set(counted.overdue)
+            OVERDUE.set((await connection.execute(_OVERDUE, {"now": now})).scalar_one())
+            HELD.set((await connection.execute(_HELD)).scalar_one())
         STORE_UP.set(await self._answers())
-        HELD.set(counted.held)
         return deleted
 
     async def _answers(self) -> bool:

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from moat.audit.v1 import decision_record_pb2, evidence_pb2
+from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -499,6 +500,22 @@ async def test_a_worker_killed_after_the_object_is_gone_goes_on(room: Room) -> N
     room.store.down = False
     await room.retention.round()
     assert (await room.evidence(file)).HasField("gone_time")
+
+
+async def test_what_is_overdue_and_what_is_held_can_be_watched(room: Room) -> None:
+    def seen(name: str) -> float | None:
+        return REGISTRY.get_sample_value(name)
+
+    await room.kept()
+    hold = await room.holds.place(room.who(), (await room.kept()).file.evidence_id, WHY)
+    room.now += DAYS_KEPT * DAY
+    room.store.down = True
+    await room.retention.round()
+    assert (seen("evidence_overdue"), seen("evidence_held"), seen("evidence_store_up")) == (1, 1, 0)
+    room.store.down = False
+    await room.holds.release(room.who(), hold.hold_id, "the case is closed")
+    await room.retention.round()
+    assert (seen("evidence_overdue"), seen("evidence_held"), seen("evidence_store_up")) == (0, 0, 1)
 
 
 async def test_a_record_that_no_database_takes_stops_no_other(room: Room) -> None:

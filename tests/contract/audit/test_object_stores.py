@@ -128,8 +128,11 @@ async def test_a_folder_is_counted_and_tidied_when_it_is_opened_again(tmp_path: 
     await FolderStore(tmp_path, max_bytes=1000).put(name_in("kept"), b"x" * 600)
     left = tmp_path / "half.1234.part"
     left.write_bytes(b"written by somebody who was killed")
+    os.utime(left, (0, 0))
+    writing = tmp_path / "half.5678.part"
+    writing.write_bytes(b"written by somebody else just now")
     store = FolderStore(tmp_path, max_bytes=1000)
-    assert not left.exists()
+    assert (left.exists(), writing.exists()) == (False, True)
     with pytest.raises(StoreFull):
         await store.put(name_in("more"), b"x" * 600)
 

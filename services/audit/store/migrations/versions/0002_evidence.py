@@ -32,6 +32,7 @@ def upgrade() -> None:
             delete_time timestamptz not null,
             -- keeping: its object may or may not be there; kept: it is; deleting: it may be gone; deleted: it is gone
             state text not null default 'keeping' check (state in ('keeping', 'kept', 'deleting', 'deleted')),
+            named boolean not null default false, -- retention has seen that a record names it
             why_deleted text not null default '' check (why_deleted in ('', 'expired', 'unnamed')),
             keep_time timestamptz not null default now(),
             gone_time timestamptz,
@@ -39,6 +40,7 @@ def upgrade() -> None:
         )""")
     op.execute("create index on audit.evidence (tenant, environment, decision_id)")
     op.execute("create index on audit.evidence (delete_time) where state <> 'deleted'")
+    op.execute("create index on audit.evidence (keep_time) where not named and state in ('keeping', 'kept')")
     op.execute(f"""
         create table audit.evidence_named ({_OWN},
             insert_time timestamptz not null default now(),
@@ -56,6 +58,7 @@ def upgrade() -> None:
             foreign key (tenant, environment, evidence_id) references audit.evidence
         )""")
     op.execute("create index on audit.evidence_holds (tenant, environment, evidence_id)")
+    op.execute("create index on audit.evidence_holds (hold_id) where release_time is null")
     op.execute(f"""
         create table audit.evidence_readings (
             reading_id uuid primary key,{_OWN},
@@ -82,7 +85,7 @@ def upgrade() -> None:
     for table in ("evidence", "evidence_named", "evidence_holds"):
         op.execute(f"create policy retires on audit.{table} to moat_audit_retention using (true)")
         op.execute(f"grant select on audit.{table} to moat_audit_retention")
-    op.execute("grant update (state, why_deleted, gone_time) on audit.evidence to moat_audit_retention")
+    op.execute("grant update (state, named, why_deleted, gone_time) on audit.evidence to moat_audit_retention")
     op.execute("grant usage on schema audit to moat_audit_retention")
 
 
