@@ -27,8 +27,8 @@ _KEY = text("""
     values (:tenant, :environment, :key_id, :user_id, :wrapped_key) on conflict do nothing""")
 _ROW = text("""
     insert into audit.evidence
-        (tenant, environment, evidence_id, decision_id, part, kind, sha256, size, key_id, delete_time)
-    values (:tenant, :environment, :evidence_id, :decision_id, :part, :kind, :sha256, :size, :key_id, :delete_time)
+        (tenant, environment, evidence_id, decision_id, part, kind, sha256, size, key_id, delete_time, named)
+    values (:tenant, :environment, :evidence_id, :decision_id, :part, :kind, :sha256, :size, :key_id, :delete_time, :named)
     on conflict do nothing""")
 _STATE = text("""
     select state from audit.evidence
@@ -48,6 +48,8 @@ class SealedFile:
     user_id: str
     file: decision_record_pb2.EvidenceFile
     sealed: decision_record_pb2.SealedContent
+    named: bool = False
+    """Taken for named by its record from the start, whenever that comes."""
 
     @property
     def row(self) -> dict[str, object]:
@@ -64,6 +66,7 @@ class SealedFile:
             "size": file.size,
             "key_id": file.key_id,
             "delete_time": file.delete_time.ToDatetime(UTC),
+            "named": self.named,
         }
 
 

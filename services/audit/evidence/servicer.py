@@ -77,14 +77,17 @@ class EvidenceStoreServicer(evidence_store_service_pb2_grpc.EvidenceStoreService
         """Whether the request id has a decision already, and nothing was kept."""
         _check(item)
         owner = item.context
+        spooled = False
         try:
             if await self._decisions.knows(owner.tenant, owner.environment, owner.request_id):
                 return True
         except DependencyDown:
-            # The decision will be spooled. A file too many is deleted after a day; a file too few is lost.
-            log.info("evidence_kept_unasked")
+            # The decision goes to its gateway's spool, and may name the file days from now.
+            spooled = True
         await self._keeper.keep(
-            SealedFile(owner.tenant, owner.environment, owner.decision_id, item.user_id, item.file, item.sealed)
+            SealedFile(
+                owner.tenant, owner.environment, owner.decision_id, item.user_id, item.file, item.sealed, named=spooled
+            )
         )
         return False
 

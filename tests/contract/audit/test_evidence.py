@@ -462,6 +462,18 @@ async def test_what_never_was_kept_whole_is_deleted_after_a_day(room: Room) -> N
     assert await room.object_of(file) is None
 
 
+async def test_a_file_whose_decision_may_lie_in_a_spool_is_kept_for_its_time(room: Room) -> None:
+    file = dataclasses.replace(room.sealed(b"a picture"), named=True)
+    await room.keeper.keep(file)
+    room.drained = room.now + 5 * DAY
+    room.now += 5 * DAY
+    await room.retention.round()
+    assert await room.state(file) == KEPT
+    room.now += DAYS_KEPT * DAY
+    await room.retention.round()
+    assert await room.state(file) == DELETED
+
+
 @pytest.mark.parametrize("drained_days", [0, None], ids=["the drain is behind", "the log is away"])
 async def test_nothing_is_taken_for_unnamed_while_its_name_may_be_on_the_way(
     room: Room, drained_days: int | None

@@ -32,7 +32,7 @@ def upgrade() -> None:
             delete_time timestamptz not null,
             -- keeping: its object may or may not be there; kept: it is; deleting: it may be gone; deleted: it is gone
             state text not null default 'keeping' check (state in ('keeping', 'kept', 'deleting', 'deleted')),
-            named boolean not null default false, -- retention has seen that a record names it
+            named boolean not null default false, -- a record names it, or will when a spool is replayed
             why_deleted text not null default '' check (why_deleted in ('', 'expired', 'unnamed')),
             keep_time timestamptz not null default now(),
             gone_time timestamptz,
