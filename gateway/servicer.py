@@ -9,7 +9,7 @@ from moat.moderation.v1 import moderation_service_pb2, moderation_service_pb2_gr
 
 from gateway.results import Results
 from gateway.streams import Stream
-from services.runtime.errors import MoatError, NotSupported
+from services.runtime.errors import MoatError
 from services.runtime.principal import current_principal
 
 if TYPE_CHECKING:
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from gateway.events import Events
     from gateway.intake import AnyContext, Intake
     from gateway.streams import Streams
+    from gateway.voices.voices import Voices
 
 
 class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
     """The public API. Identity, permission and deadline have been checked by the runtime's guard."""
 
-    def __init__(self, intake: Intake, events: Events, streams: Streams, *, stream_unanswered_limit: int) -> None:
+    def __init__(
+        self, intake: Intake, events: Events, streams: Streams, voices: Voices, *, stream_unanswered_limit: int
+    ) -> None:
         """See `wiring`."""
         self._intake = intake
+        self._voices = voices
         self._events = events
         self._streams = streams
         self._stream_unanswered_limit = stream_unanswered_limit
@@ -75,8 +79,11 @@ class ModerationServicer(moderation_service_pb2_grpc.ModerationServiceServicer):
         self, request_iterator: AsyncIterator[moderation_service_pb2.ModerateVoiceRequest], context: AnyContext
     ) -> AsyncIterator[moderation_service_pb2.ModerateVoiceResponse]:
         """Decides a voice while it is spoken."""
-        raise NotSupported("a voice cannot be listened to yet; send clips with Moderate")
-        yield
+        principal = current_principal()
+        voice = self._voices.voice(principal, self._intake.arrival(principal, context))
+        with self._voices.room.one_more(principal.tenant):
+            async for response in self._streams.serve(voice, request_iterator):
+                yield response
 
     async def IngestEvents(
         self, request: moderation_service_pb2.IngestEventsRequest, context: AnyContext

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_settings import SettingsConfigDict
 
@@ -36,6 +38,17 @@ class GatewaySettings(ServiceSettings):
     """An item waits no longer than this for its turn, however patient its caller."""
     stream_unanswered_limit: int = Field(default=1024, ge=1)
     """Items a stream may have unanswered; past it the gateway stops reading and the caller's transport pushes back."""
+
+    voices_limit: int = Field(default=128, ge=1)
+    """Voices listened to at once; a tenant's may be half of them. A hundred of them take about half of a core."""
+    voice_threads: int = Field(default=1, ge=1, le=16)
+    """Threads that look for speech in them."""
+    voice_unanswered_limit: int = Field(default=8, ge=1)
+    """Utterances a voice may have unanswered; past it the gateway stops reading and the caller's transport pushes back."""
+    voice_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    """How long the decision of an utterance may take."""
+    voice_activity: Path = Path(__file__).parents[1] / "inference" / "weights" / "voice_activity" / "1" / "weights.npz"
+    """What tells speech from other sound."""
 
     coalesce: bool = True
     """False sends every item in a call of its own: for measuring what lists are worth."""

@@ -44,6 +44,7 @@ from gateway.streams import Streams
 from gateway.tenants import Tenants
 from gateway.trace_export import TraceExport
 from gateway.traces import Budget, KeepRule
+from gateway.voices.voices import Voices
 from services.runtime.background import end_tasks
 from services.runtime.lists.asking import ListCaller
 from services.runtime.process import channel_to, server_settings
@@ -150,17 +151,20 @@ class Gateway:
         WAITING.set_function(lambda: admission.waiting)
         self.desk = Desk(admission, path.decide, digests, deadlines, observe=Observer(keep, self.traces))
         self.streams = Streams()
+        intake = Intake(
+            Tenants.load(topology.tenants_file),
+            admission,
+            FileRoom(settings.files_max_bytes),
+            self.desk,
+            default_seconds=settings.default_timeout_seconds,
+            max_seconds=settings.max_timeout_seconds,
+        )
+        self.voices = Voices(intake, settings)
         servicer = ModerationServicer(
-            Intake(
-                Tenants.load(topology.tenants_file),
-                admission,
-                FileRoom(settings.files_max_bytes),
-                self.desk,
-                default_seconds=settings.default_timeout_seconds,
-                max_seconds=settings.max_timeout_seconds,
-            ),
+            intake,
             Events(hop("events", context.RecordEvents, context_service_pb2.RecordEventsRequest, background)),
             self.streams,
+            self.voices,
             stream_unanswered_limit=settings.stream_unanswered_limit,
         )
         self.server = Server(
@@ -184,6 +188,7 @@ class Gateway:
         await self.desk.drain()
         await self.afterwards.drain()
         await end_tasks(works)
+        self.voices.close()
         await self.traces.flush()
         await self.spool.close()
         for channel in (*self._channels.values(), self._collector):

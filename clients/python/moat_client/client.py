@@ -25,6 +25,7 @@ from moat_client.evidence import Evidence
 from moat_client.stream import ModerationStream
 from moat_client.tracing import Tracing
 from moat_client.types import Decision, Outage, decision_of
+from moat_client.voice import Voice
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -127,6 +128,31 @@ class Moat:
     async def moderate_parts(self, things: Sequence[Thing], *, user_id: str, **about: Unpack[About]) -> Decision:
         """Decides 1 to 8 things that are shown together, as one. `Decision.parts` says what would happen to each alone."""
         return await self._moderate(content_of_all(things), user_id, about)
+
+    def voice(
+        self,
+        *,
+        user_id: str,
+        sample_rate: int = 16000,
+        voice_id: str = "",
+        channel_id: str = "",
+        target_user_ids: Sequence[str] = (),
+        surface: str = "voice",
+        do_not_store: bool = False,
+    ) -> Voice:
+        """Decides a voice while it is spoken: `async with moat.voice(…) as voice`. See `VoiceStart` in the protos; an id is made
+        up if there is none. English only."""
+        start = moderation_service_pb2.VoiceStart(
+            voice_id=voice_id or str(uuid.uuid4()),
+            user_id=user_id,
+            channel_id=channel_id,
+            target_user_ids=target_user_ids,
+            surface=surface,
+            sample_rate=sample_rate,
+            do_not_store=do_not_store,
+        )
+        metadata = (("authorization", f"Bearer {self._read_token()}"),)
+        return Voice(self._moderation.ModerateVoice(None, metadata=metadata), start)
 
     async def moderate_many(self, items: Sequence[Item]) -> list[Decision | MoatError]:
         """Decides a list in one call; each item has its own answer."""

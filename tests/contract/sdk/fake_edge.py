@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import grpc
+from moat.detection.v1 import signals_pb2
 from moat.moderation.v1 import moderation_pb2, moderation_service_pb2_grpc
 from moat.moderation.v1 import moderation_service_pb2 as api
 from moat.routing.v1 import verdict_pb2
@@ -33,6 +34,7 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         self.tokens: list[str] = []
         """Of each stream and call, as it was opened."""
         self.lists: list[list[moderation_pb2.ModerationItem]] = []
+        self.voices: list[api.VoiceStart] = []
 
     async def __aenter__(self) -> Self:
         self._server = grpc.aio.server()
@@ -70,8 +72,26 @@ class FakeEdge(moderation_service_pb2_grpc.ModerationServiceServicer):
         await self._hear(list(request.items), context)
         return api.BatchModerateResponse(results=[self._result(item) for item in request.items])
 
-    def ModerateVoice(self, request_iterator: object, context: Context) -> AsyncIterator[api.ModerateVoiceResponse]:
-        raise NotImplementedError
+    async def ModerateVoice(self, requests: Any, context: Context) -> AsyncIterator[api.ModerateVoiceResponse]:  # noqa: ANN401
+        """Every message with sound is an utterance of as many milliseconds as it has bytes."""
+        self.tokens.append(_token(context))
+        at = number = 0
+        async for request in requests:
+            if request.HasField("start"):
+                self.voices.append(request.start)
+                continue
+            await self._hear([], context)
+            until = at + len(request.sound)
+            response = api.ModerateVoiceResponse(
+                utterance=number, interval=signals_pb2.Interval(start_millis=at, end_millis=until)
+            )
+            if self.errors:
+                response.error.CopyFrom(self.errors.popleft().to_status())
+            else:
+                item = moderation_pb2.ModerationItem(request_id=f"{self.voices[-1].voice_id}/{number}")
+                response.decision.CopyFrom(_decision(item))
+            at, number = until, number + 1
+            yield response
 
     async def IngestEvents(self, request: api.IngestEventsRequest, context: Context) -> api.IngestEventsResponse:
         raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Voices that are decided while they are spoken."""
