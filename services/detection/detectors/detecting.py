@@ -72,6 +72,8 @@ class DetectingScorer:
 
 async def _finish(inquiry: Inquiry, scored: Scored, ready: asyncio.Queue[list[Scored] | None]) -> None:
     await inquiry.finish(scored.signals)
+    if scored.signals.detectors:
+        scored.stages.append(inquiry.stage())
     ready.put_nowait([scored])
 
 

@@ -7,11 +7,13 @@ import time
 from collections.abc import Mapping
 
 from moat.detection.v1 import signals_pb2
+from moat.mesh.v1 import item_pb2
 
 from services.detection.detectors.document import Ask
 from services.detection.detectors.guarded import Guarded, How
 from services.detection.detectors.live import Panel
 from services.detection.detectors.port import Question
+from services.detection.stages import stage
 from services.runtime.background import end_tasks
 
 PART = "detectors"
@@ -27,6 +29,7 @@ class Inquiry:
 
     def __init__(self, panel: Panel, question: Question, *, deadline: float | None) -> None:
         """Asks those that are always asked. `deadline` is the content's, on `time.monotonic`'s clock."""
+        self._began = time.perf_counter()
         self._panel = panel
         self._question = question
         self._deadline = _within(deadline)
@@ -46,6 +49,10 @@ class Inquiry:
         required = {one.document.name for one in self._panel.detectors if one.document.required}
         if any(one.name in required and one.state != How.ANSWERED for one in signals.detectors):
             signals.degraded.append(PART)
+
+    def stage(self) -> item_pb2.HopTiming.Stage:
+        """How long it took, from its beginning: that of the content's scoring."""
+        return stage("detectors", self._began, self._began, time.perf_counter() - self._began, len(self._asking))
 
     async def drop(self) -> None:
         """Nobody waits for it any more."""

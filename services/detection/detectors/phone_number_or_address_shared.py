@@ -140,7 +140,7 @@ _MAILS, _ACCOUNTS, _WORDS = _any(_MAIL), _any(_ACCOUNT), _any(_HANDS_OVER)
 
 def look(question: Question) -> Mapping[str, float]:
     """Both categories; nothing where nothing is found."""
-    text = question.text
+    text = question.text.encode("utf-8", "replace").decode()
     account = _ACCOUNTS.search(text) is not None
     things = (
         account,

@@ -360,7 +360,9 @@ class DetectorFinding(_message.Message):
     version: _builtins.str
     """Its version."""
     state: _builtins.str
-    """`answered`, or why it did not: `out_of_time`, `unavailable` (its breaker is open), `over_budget`, `failed`."""
+    """`answered`, or why it did not: `out_of_time`, `unavailable` (it cannot be reached, its breaker is open, or too much waits for it),
+    `over_budget`, `failed` (its answer cannot be believed).
+    """
     cost_micros: _builtins.int
     """What it cost, in millionths of the budget's unit."""
     @_builtins.property

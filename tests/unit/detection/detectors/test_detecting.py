@@ -81,6 +81,8 @@ async def test_what_detectors_find_stands_beside_the_cascades_scores(tmp_path: P
     write(tmp_path, "b", uses="scripted")
     write(tmp_path, "a", uses="scripted")
     _, scorer = detecting(tmp_path, Scripted())
+    parts = [one async for part in scorer.score(lines("bad", "gg?")) for one in part]
+    assert [[(stage.name, stage.batch_size) for stage in one.stages] for one in parts] == [[("detectors", 2)]] * 2
     first, second = await all_of(scorer, lines("bad", "gg?"))
     assert told(first) == told(second) == [("a", "answered"), ("b", "answered")]
     assert first.detectors[0].scores[0].probability == pytest.approx(0.9)
