@@ -15,6 +15,14 @@ from typing import TYPE_CHECKING
 import yaml
 
 from gateway.envoy.files import check, render
+from services.detection.detectors.loading import load
+from services.detection.detectors.registry import DETECTORS
+from services.detection.settings import DetectionSettings
+from services.detection.terms import Terms
+from services.routing.loading import load as load_policy
+from services.routing.settings import RoutingSettings
+from services.runtime.settings import load_settings
+from services.runtime.topology import Topology
 from tools.cli.failure import Failure
 from tools.launcher.home import ROOT, Home
 from tools.launcher.ports import Ports
@@ -57,8 +65,29 @@ def _problems(home: Home, source_file: Path) -> dict[str, str]:
         edge = pool.submit(lambda: check(render(topology)))
         found = pool.map(lambda entry: _problem(entry, environment), source["processes"].values())
         problems = dict(zip(source["processes"], found, strict=True))
+        if not problems["routing"] and not problems["detection"]:
+            problems |= beside_each_other(topology, Home.default().data / "detection")
         refused = edge.result()
     return problems | {"edge": f"edge: Envoy refuses its configuration: {refused}" if refused else ""}
+
+
+def beside_each_other(topology: Topology, state: Path) -> dict[str, str]:
+    """What no process can see alone. A policy may name a detector that no file has: its rules would see 0 for ever. And what
+    was put into `state`, detection's folder in the mesh that runs, is none of the home that is checked."""
+    routing = load_settings(RoutingSettings, topology.process("routing").settings)
+    detection = load_settings(DetectionSettings, topology.process("detection").settings)
+    try:
+        files = load(DETECTORS, detection.detectors, state / "detectors")
+        Terms.load(detection.lists, state / "lists")
+    except (ValueError, OSError) as error:
+        return {"detection": f"detection: {error}"}
+    path = topology.policies_dir / routing.policy
+    there = {one.document.name for one in files}
+    unknown = sorted(set(load_policy(path).document.detectors) - there)
+    if not unknown:
+        return {}
+    named = ", ".join(sorted(there)) or "none"
+    return {"routing": f"routing: {path}: detectors: no file has {', '.join(unknown)}; there are {named}"}
 
 
 def _problem(entry: Document, environment: Mapping[str, str]) -> str:

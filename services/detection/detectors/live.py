@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from services.detection.detectors.ledger import Ledger
 from services.detection.detectors.loading import Prepared
 from services.detection.detectors.port import Kind, Opening
 from services.runtime.logs import log
+
+_LINGER_SECONDS = 10.0
+"""What a content may take in detection, and some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class LiveDetectors:
         self._panels: dict[tuple[Kind, str, str, str], Panel | None] = {}
         self._surfaces: frozenset[str] = frozenset()
         self._closing: set[asyncio.Task[None]] = set()
+        self._ending = asyncio.Event()
         self.change(prepared)
 
     def change(self, prepared: Sequence[Prepared]) -> None:
@@ -53,7 +58,7 @@ class LiveDetectors:
         self._panels.clear()
         self._surfaces = frozenset().union(*(one.document.surfaces for one in wanted.values()))
         for guarded in gone:
-            task = asyncio.get_running_loop().create_task(guarded.close())
+            task = asyncio.get_running_loop().create_task(self._retire(guarded))
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
         log.info("detectors_on", names=sorted(wanted))
@@ -71,7 +76,14 @@ class LiveDetectors:
         """Ends all of them."""
         gone, self._guarded = self._guarded, {}
         self._panels.clear()
+        self._ending.set()
         await asyncio.gather(*self._closing, *(guarded.close() for guarded in gone.values()))
+
+    async def _retire(self, guarded: Guarded) -> None:
+        # Contents that are being scored may ask it yet, when their scores leave them uncertain.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), _LINGER_SECONDS)
+        await guarded.close()
 
     def _open(self, prepared: Prepared) -> Guarded:
         document = prepared.document

@@ -4,6 +4,7 @@ with their number."""
 from __future__ import annotations
 
 import datetime
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -44,17 +45,13 @@ class Matcher:
         self._allowed = _Terms([(term, None) for one in lists for term in one.allow])
 
     def find(self, text: str, day: datetime.date) -> list[Hit]:
-        """What counts on that day."""
-        found = [*self._terms.find(text), *self._varied.find(text), *self._patterns.find(text)]
-        return [
-            Hit(start, end, entry.category, entry.id)
-            for start, end, entry in found
-            if entry is not None and entry.counts_on(day)
-        ]
+        """What counts on that day; a term within another counts too."""
+        found = [*self._terms.find(text, day), *self._varied.find(text, day), *self._patterns.find(text, day)]
+        return [Hit(start, end, entry.category, entry.id) for start, end, entry in found if entry is not None]
 
     def allowed(self, text: str) -> list[tuple[int, int]]:
         """The places in which nothing is to be found."""
-        return [(start, end) for start, end, _ in self._allowed.find(text)]
+        return [(start, end) for start, end, _ in self._allowed.find(text, datetime.date.min)]
 
 
 Found = tuple[int, int, Entry | None]
@@ -62,26 +59,43 @@ Found = tuple[int, int, Entry | None]
 
 class _Terms:
     def __init__(self, terms: Sequence[tuple[str, Entry | None]]) -> None:
-        self._entries = [entry for _, entry in terms]
-        self._begins = [term.endswith(_BEGINS) for term, _ in terms]
-        self._automaton = ahocorasick_rs.AhoCorasick(
-            [normalise(term.removesuffix(_BEGINS)).text for term, _ in terms],
-            matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
-        )
+        by_text: defaultdict[str, list[tuple[bool, Entry | None]]] = defaultdict(list)
+        for term, entry in terms:
+            begins = term.endswith(_BEGINS)
+            by_text[_plain(term, entry)].append((begins, entry))
+        self._terms = list(by_text.values())
+        # All matches, overlapping ones too: a longer term that is no whole word here, or does not count today, hides no other.
+        self._automaton = ahocorasick_rs.AhoCorasick(list(by_text), matchkind=ahocorasick_rs.MatchKind.Standard)
 
-    def find(self, text: str) -> list[Found]:
-        if not self._entries:
+    def find(self, text: str, day: datetime.date) -> list[Found]:
+        if not self._terms:
             return []
         found: list[Found] = []
-        for number, start, end in self._automaton.find_matches_as_indexes(text):
-            whole = end
-            while self._begins[number] and whole < len(text) and text[whole].isalnum():
-                whole += 1
-            if not _inside(text, start) and not _inside(text, whole):
-                found.append((start, whole, self._entries[number]))
-                if len(found) == _MOST_HITS:
-                    break
+        for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            if _inside(text, start):
+                continue
+            for begins, entry in self._terms[number]:
+                whole = _end_of_word(text, end) if begins else end
+                if not _inside(text, whole) and (entry is None or entry.counts_on(day)):
+                    found.append((start, whole, entry))
+                    if len(found) == _MOST_HITS:
+                        return found
         return found
+
+
+def _end_of_word(text: str, position: int) -> int:
+    while position < len(text) and text[position].isalnum():
+        position += 1
+    return position
+
+
+def _plain(term: str, entry: Entry | None) -> str:
+    # Without the mark of its beginning, which normalising might take for a disguise.
+    plain = normalise(term.removesuffix(_BEGINS)).text
+    if not plain.strip():
+        where = "allow" if entry is None else f"entry {entry.id}"
+        raise ValueError(f"{where}: term {term!r} is nothing that could be found in a text")
+    return plain
 
 
 class _Patterns:
@@ -101,11 +115,13 @@ class _Patterns:
                     f"all {len(patterns)} patterns and variants together are too large; split or drop some"
                 ) from None
 
-    def find(self, text: str) -> list[Found]:
+    def find(self, text: str, day: datetime.date) -> list[Found]:
         if not self._entries:
             return []
         found: list[Found] = []
         for number in self._set.Match(text) or ():
+            if not self._entries[number].counts_on(day):
+                continue
             for match in self._programs[number].finditer(text):
                 start, end = match.span()
                 if start < end and not (self._whole and (_inside(text, start) or _inside(text, end))):
@@ -123,9 +139,7 @@ def _options(most_bytes: int) -> re2.Options:
 
 
 def _varied(term: str, entry: Entry) -> str:
-    # Normalised without the mark of its beginning, which normalising might take for a disguise.
-    plain = normalise(term.removesuffix(_BEGINS)).text
-    return pattern_of(plain + (_BEGINS if term.endswith(_BEGINS) else ""), entry.variants)
+    return pattern_of(_plain(term, entry) + (_BEGINS if term.endswith(_BEGINS) else ""), entry.variants)
 
 
 def _compiled(pattern: str, entry: Entry, options: re2.Options) -> re2._Regexp:

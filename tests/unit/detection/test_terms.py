@@ -72,6 +72,34 @@ def test_an_entry_counts_from_its_first_day_until_its_last(folder: Path) -> None
     assert [bool(found(folder, "santa", day=day)) for day in days] == [False, True, True, False]
 
 
+@pytest.mark.parametrize(
+    ("entries", "content", "hits"),
+    [
+        ("- {id: a, category: c, terms: [darn]}\n- {id: b, category: c, terms: [darn]}", "darn", {"a", "b"}),
+        (
+            "- {id: a, category: c, terms: [darn], ends: 2020-01-01}\n- {id: b, category: c, terms: [darn]}",
+            "darn",
+            {"b"},
+        ),
+        ("- {id: a, category: c, terms: ['darn*']}\n- {id: b, category: c, terms: [darn]}", "darned", {"a"}),
+        ("- {id: a, category: c, terms: [free gold]}\n- {id: b, category: c, terms: [free]}", "free golden", {"b"}),
+        ("- {id: a, category: c, terms: [free gold]}\n- {id: b, category: c, terms: [free]}", "free gold", {"a", "b"}),
+        ("- {id: a, category: c, terms: [x y], ends: 2020-01-01}\n- {id: b, category: c, terms: [y]}", "x y", {"b"}),
+    ],
+)
+def test_no_entry_hides_another(tmp_path: Path, entries: str, content: str, hits: set[str]) -> None:
+    (tmp_path / "own.yaml").write_text(f"id: own\nversion: '1'\nentries:\n{entries}")
+    assert {entry for entry, _ in found(tmp_path, content)} == hits
+
+
+def test_what_counts_no_more_takes_nobodys_place(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(
+        "id: own\nversion: '1'\nentries:\n- {id: old, category: c, terms: [gg], patterns: [gg], ends: 2020-01-01}\n"
+        "- {id: new, category: c, terms: [darn]}"
+    )
+    assert found(tmp_path, "gg " * 500 + "darn") == [("new", "darn")]
+
+
 def test_a_tenant_has_its_own_terms_and_allows_what_everybodys_find(folder: Path) -> None:
     assert found(folder, "rivalsuck") == []
     assert found(folder, "rivalsuck", "arena") == [("rival", "rivalsuck")]
@@ -155,6 +183,9 @@ def test_more_than_can_be_matched_in_bounded_memory_is_refused(tmp_path: Path) -
         ("entries: [", "bad.yaml: "),
         ("entries: [{id: e, category: c, terms: [x], variants: [french]}]", "Input should be 'leet', 'masked'"),
         ("entries: [{id: e, category: c, patterns: [x], variants: [leet]}]", "`variants` are of terms"),
+        ("entries: [{id: e, category: c, terms: ['\u200b']}]", "entry e: term .* is nothing that could be found"),
+        ("entries: [{id: e, category: c, terms: ['*']}]", "entry e: term .* is nothing that could be found"),
+        ("allow: ['\u200b']", "allow: term .* is nothing that could be found"),
         (f"entries: [{{id: e, category: c, patterns: ['{'x' * 513}']}}]", "at most 512 characters"),
         (f"entries: [{{id: e, category: c, terms: ['{'x' * 129}']}}]", "at most 128 characters"),
         (

@@ -138,5 +138,8 @@ async def test_who_is_being_asked_while_its_file_goes_still_answers(tmp_path: Pa
     live.change(())
     assert names(live) == []
     assert (await asking).state == "answered"
+    assert (await panel.detectors[0].ask(text("bad"), deadline=None)).state == "answered", (
+        "as may who held its panel before"
+    )
     await live.close()
     assert scripted.closed == 1
