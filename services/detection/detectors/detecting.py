@@ -29,6 +29,8 @@ class DetectingScorer:
 
     def score(self, lines: Sequence[Line]) -> AsyncIterator[list[Scored]]:
         """See `LineScorer`. A line that some detector looks at is ready when they have all answered or had their time."""
+        if not self._detectors.on:
+            return self._scorer.score(lines)
         panels = {index: panel for index, line in enumerate(lines) if (panel := self._panel(line)) is not None}
         return self._with(lines, panels) if panels else self._scorer.score(lines)
 

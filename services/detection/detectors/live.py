@@ -63,6 +63,11 @@ class LiveDetectors:
             task.add_done_callback(self._closing.discard)
         log.info("detectors_on", names=sorted(wanted))
 
+    @property
+    def on(self) -> bool:
+        """Whether there is any."""
+        return bool(self._guarded)
+
     def panel(self, kind: Kind, *, tenant: str, environment: str, surface: str) -> Panel | None:
         """Who looks at such a content; None for nobody. What is asked for again is at hand."""
         if not self._guarded:

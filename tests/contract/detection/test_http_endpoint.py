@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,26 @@ async def test_a_server_that_does_not_work_opens_the_breaker_and_one_that_refuse
         assert (await detector.ask(text("gg"), deadline=None)).state == state
     assert detector.breaker.state is (State.OPEN if state == "unavailable" else State.CLOSED)
     assert len(server.asked) == 1, "nothing is asked twice, and nobody is followed"
+
+
+async def test_whatever_a_server_says_is_an_answer_or_none(open_detector: Opens) -> None:
+    body = b'{"results": [{"index": 0, "scores": {"hate.slur": 0.5}}]}'
+    whole = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    random_ = random.Random(7)
+
+    async def damaged(asked: Asked) -> Reply:
+        reply = bytearray(whole)
+        for _ in range(random_.randrange(4)):
+            at = random_.randrange(len(reply))
+            reply[at : at + random_.randrange(3)] = random_.randbytes(random_.randrange(3))
+        return Reply(raw=bytes(reply[: random_.randrange(len(reply) // 2, len(reply) * 3)]))
+
+    async with http_server(damaged) as server:
+        breaker = {"failures": 1000, "calls": 1000}
+        detector = await open_detector(USES, {"url": server.url()}, categories=[SLUR], breaker=breaker)
+        findings = [await detector.ask(text("gg"), deadline=None) for _ in range(300)]
+    assert {finding.state for finding in findings} == {"answered", "failed", "unavailable"}
+    assert {len(finding.scores) for finding in findings if finding.state == "answered"} <= {0, 1}
 
 
 async def test_a_server_that_is_slow_or_drips_has_the_time_of_its_file(open_detector: Opens) -> None:
