@@ -44,6 +44,8 @@ class ExactCache:
             return None
         signals = signals_pb2.Signals()
         signals.CopyFrom(entry[1])
+        # What was tried then may not be tried now.
+        signals.ClearField("shadow")
         signals.tiers.insert(0, _HIT)
         return signals
 

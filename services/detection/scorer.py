@@ -47,6 +47,10 @@ class Line:
     surface: str = ""
     told_language: str = ""
     """What the caller says the language is."""
+    item: str = ""
+    """The id of the request that it came with; releases that are tried get their share by it."""
+    tried: bool = False
+    """Scored beside what decides: it is in no share of what was decided."""
     lists_version: str = field(init=False)
     normalised: Normalised = field(init=False)
     language: Language = field(init=False)
@@ -103,8 +107,7 @@ class Scorer:
         clock.lap("fast_tier")
         alone = self._cascade.of_fast(fast)
         asked = self._ask(lines, fast)
-        DEEP_SHARE.labels("yes").inc(len(asked))
-        DEEP_SHARE.labels("no").inc(len(lines) - len(asked))
+        _count(lines, asked)
         settled = [
             Scored(index, self._signals(line, alone[index], "decided"), list(clock.stages))
             for index, line in enumerate(lines)
@@ -167,6 +170,7 @@ class Scorer:
             language=line.language.code,
             language_confidence=line.language.confidence,
             normaliser_version=NORMALISER,
+            release=self._release.name,
             lists_version=line.lists_version,
             tiers=[
                 signals_pb2.TierUse(name="terms", version=line.lists_version, reason="always"),
@@ -207,6 +211,13 @@ async def _as_answered(asked: Mapping[int, asyncio.Future[Answer]]) -> AsyncIter
         now, ready[:] = ready[:], []
         left -= len(now)
         yield now
+
+
+def _count(lines: Sequence[Line], asked: Mapping[int, object]) -> None:
+    tried = sum(line.tried for line in lines)
+    if not tried:
+        DEEP_SHARE.labels("yes").inc(len(asked))
+        DEEP_SHARE.labels("no").inc(len(lines) - len(asked))
 
 
 class _Clock:

@@ -151,6 +151,7 @@ def _line(item: detection_service_pb2.ScoreItem) -> Line:
         environment=item.context.environment,
         surface=item.surface,
         told_language=item.content.text.language,
+        item=item.context.request_id,
     )
 
 

@@ -33,6 +33,10 @@ class DetectionSettings(ServiceSettings):
     """The fast tier's versions, and the cascade's numbers that were learned with each."""
     deep_text: Path = _ROOT / "inference" / "model_repository" / "deep_text"
     """The deep tier's tokenizers are here; the models themselves are Triton's."""
+    shadow_lines: int = Field(default=256, ge=1)
+    """Lines that may wait for a release that is tried beside the live one; more are not scored by it."""
+    shadow_busy_lines: int = Field(default=64, ge=0)
+    """Lines being decided at a time, above which nothing is tried."""
     deep_slots: int = Field(default=2, ge=1)
     """Calls to Triton at a time."""
     deep_batch: int = Field(default=16, ge=1, le=32)

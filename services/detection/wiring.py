@@ -7,29 +7,27 @@ from functools import partial
 
 from moat.detection.v1 import detection_service_pb2, detection_service_pb2_grpc
 
-from services.detection.cascade import Cascade
-from services.detection.deep_models import DeepModel, InProcessModel, TritonModel
-from services.detection.deep_tier import DeepTier
+from services.detection.deep_models import InProcessModel
 from services.detection.detectors.detecting import DetectingScorer
 from services.detection.exact_cache import CachingScorer, ExactCache
-from services.detection.fast_tier import FastTier
-from services.detection.files import folders, live_detectors, live_terms, plan_files
+from services.detection.files import folders, live_detectors, live_terms
 from services.detection.images.banks.live import live_banks
 from services.detection.images.cache import JudgementCache
 from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import NsfwModel
 from services.detection.images.scorer import ImageScorer
 from services.detection.language import Languages
-from services.detection.releases.loading import Release, load_plan, load_release
+from services.detection.releases.assembling import Assembling
+from services.detection.releases.loading import load_release
+from services.detection.releases.wiring import open_releases
 from services.detection.scorer import Scorer
 from services.detection.servicer import DetectionServicer
 from services.detection.settings import DetectionSettings
 from services.detection.sounds.wiring import Sounds
 from services.detection.terms import Terms
-from services.detection.windows import Windows
 from services.runtime.background import end_tasks
 from services.runtime.process import server_settings
-from services.runtime.reloading import Current, Fixed, watching
+from services.runtime.reloading import Fixed, watching
 from services.runtime.server import Served, Server
 from services.runtime.topology import Topology
 
@@ -39,32 +37,34 @@ _ANY_NUMBER = 1 << 20
 async def serve(topology: Topology, settings: DetectionSettings) -> None:
     """Runs until SIGTERM."""
     triton = f"{topology.triton.host}:{topology.triton.grpc}"
-    release = load_plan(plan_files(topology, settings), settings.places).live
-    deep = _deep(TritonModel(triton, release.deep_version), release, settings)
     decoder, model = _decoder(settings), NsfwModel(triton, batch=settings.image_batch, queue=settings.image_queue)
     banks = live_banks(folders(topology, settings.banks, "banks"))
     terms = live_terms(topology, settings)
     detectors, detector_files = live_detectors(topology, settings)
+    releases = open_releases(topology, settings, terms)
     cache = JudgementCache(
         pictures=settings.image_cache_pictures,
         owners=settings.image_cache_tenants,
         seconds=settings.image_cache_seconds,
     )
-    lines = CachingScorer(DetectingScorer(_scorer(release, terms, deep, settings), detectors), _cache(settings))
+    lines = CachingScorer(DetectingScorer(releases.scorer, detectors), _cache(settings))
     sounds = Sounds(triton, lines, settings)
     servicer = DetectionServicer(lines, ImageScorer(decoder, model, banks, cache), sounds.scorer, detectors)
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
     )
-    watch = asyncio.create_task(watching(banks, terms, detector_files))
+    beside = [
+        asyncio.create_task(work)
+        for work in (watching(banks, terms, detector_files, releases.plan), releases.live.run(), releases.shadowing.run())
+    ]
     try:
         await decoder.start()
         await sounds.start()
         await Server(server_settings(topology, "detection"), [served]).run()
     finally:
-        await end_tasks([watch])
-        for part in (decoder, sounds, model, deep, detectors):
+        await end_tasks(beside)
+        for part in (decoder, sounds, model, releases, detectors):
             await part.close()
 
 
@@ -82,18 +82,8 @@ def scorer_in_process(settings: DetectionSettings, *, threads: int = 1, release_
     """The same cascade without a mesh: the deep model runs here. Of the live release, or of another. For tools; needs a running
     event loop to be used. Raises BadRelease."""
     release = load_release(settings.places, release_name) if release_name else settings.live_release()
-    deep = _deep(InProcessModel(release.model, threads=threads), release, settings, queue=_ANY_NUMBER)
-    return _scorer(release, Fixed(Terms.load(settings.lists)), deep, settings)
-
-
-def _deep(model: DeepModel, release: Release, settings: DetectionSettings, *, queue: int = 0) -> DeepTier:
-    return DeepTier(
-        model,
-        Windows(release.tokenizer),
-        slots=settings.deep_slots,
-        batch=settings.deep_batch,
-        queue=queue or settings.deep_queue,
-    )
+    assembling = Assembling(settings, Fixed(Terms.load(settings.lists)), Languages())
+    return assembling.around(InProcessModel(release.model, threads=threads), release, queue=_ANY_NUMBER)
 
 
 def _cache(settings: DetectionSettings) -> ExactCache:
@@ -101,16 +91,4 @@ def _cache(settings: DetectionSettings) -> ExactCache:
         entries=settings.cache_entries,
         tenant_entries=settings.cache_tenant_entries,
         seconds=settings.cache_seconds,
-    )
-
-
-def _scorer(release: Release, terms: Current[Terms], deep: DeepTier, settings: DetectionSettings) -> Scorer:
-    return Scorer(
-        terms,
-        FastTier.load(release.fast_text),
-        deep,
-        Cascade.load(release.fast_text),
-        Languages(),
-        release=release,
-        when=settings.deep,
     )

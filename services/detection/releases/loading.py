@@ -103,7 +103,7 @@ class Plan:
 def load_plan(paths: tuple[Path, ...], places: Places) -> Plan:
     """The plan of the first of `paths` that there is, and the releases that it names. Raises BadRelease."""
     path = next((one for one in paths if one.exists()), paths[-1])
-    document = _read(path, PlanDocument)
+    document = read_document(path, PlanDocument)
     try:
         return Plan(document, {name: load_release(places, name) for name in document.releases})
     except BadRelease as error:
@@ -116,7 +116,7 @@ def load_release(places: Places, name: str) -> Release:
     if not path.is_file():
         there = ", ".join(known_releases(places)) or "none"
         raise BadRelease(f"there is no release {name!r} in {places.releases}; there are: {there}")
-    document = _read(path, ReleaseDocument)
+    document = read_document(path, ReleaseDocument)
     if document.name != name:
         raise BadRelease(f"{path}: name: is {document.name!r}, the file's name says {name!r}; they must be the same")
     release = Release(document, places)
@@ -138,7 +138,8 @@ def digest_of(path: Path) -> str:
         raise BadRelease(f"{path}: {error.strerror}; a release needs it") from error
 
 
-def _read(path: Path, model: type[DocumentT]) -> DocumentT:
+def read_document(path: Path, model: type[DocumentT]) -> DocumentT:
+    """Raises BadRelease, which names the fields."""
     try:
         return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:

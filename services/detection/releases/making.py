@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from services.detection.releases.document import Deep, Fast, ReleaseDocument, Tokenizer
-from services.detection.releases.loading import Places, Release, digest_of
+from services.detection.releases.loading import Places, Release, digest_of, read_document
 
 
 def make_release(places: Places, name: str, *, deep: str, fast: str, tokenizer: str = "tokenizer.json") -> Release:
@@ -24,3 +24,12 @@ def make_release(places: Places, name: str, *, deep: str, fast: str, tokenizer: 
     written = yaml.safe_dump(document.model_dump(mode="json"), sort_keys=False)
     (places.releases / f"{name}.yaml").write_text(written, encoding="utf-8")
     return Release(document, places)
+
+
+def parts_of(places: Places, name: str) -> dict[str, str]:
+    """What `make_release` was told when it wrote the document that is there; empty if none is. Raises BadRelease."""
+    path = places.releases / f"{name}.yaml"
+    if not path.is_file():
+        return {}
+    document = read_document(path, ReleaseDocument)
+    return {"deep": document.deep.version, "fast": document.fast.version, "tokenizer": document.tokenizer.file}

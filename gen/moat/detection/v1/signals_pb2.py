@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoat/detection/v1/signals.proto\x12\x11moat.detection.v1\"\xb5\x04\n\x07Signals\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12&\n\x05spans\x18\x02 \x03(\x0b\x32\x17.moat.detection.v1.Span\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13language_confidence\x18\x04 \x01(\x02\x12)\n\x05tiers\x18\x05 \x03(\x0b\x32\x1a.moat.detection.v1.TierUse\x12\x1a\n\x12normaliser_version\x18\x06 \x01(\t\x12\x15\n\rlists_version\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x08 \x03(\t\x12,\n\x05image\x18\t \x01(\x0b\x32\x1d.moat.detection.v1.ImageFacts\x12-\n\x07matches\x18\n \x03(\x0b\x32\x1c.moat.detection.v1.HashMatch\x12\x15\n\rbanks_version\x18\x0b \x01(\t\x12,\n\x05\x61udio\x18\x0c \x01(\x0b\x32\x1d.moat.detection.v1.AudioFacts\x12/\n\x07\x63\x61rried\x18\r \x01(\x0b\x32\x1e.moat.detection.v1.CarriedText\x12\x35\n\tdetectors\x18\x0e \x03(\x0b\x32\".moat.detection.v1.DetectorFinding\x12/\n\x06shadow\x18\x0f \x01(\x0b\x32\x1f.moat.detection.v1.ShadowScores\"t\n\x0b\x43\x61rriedText\x12+\n\x07signals\x18\x01 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12(\n\x06places\x18\x02 \x03(\x0b\x32\x18.moat.detection.v1.Place\x12\x0e\n\x06length\x18\x03 \x01(\r\"(\n\nFoundWords\x12\x0c\n\x04part\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\">\n\x0e\x46oundWordsList\x12,\n\x05words\x18\x01 \x03(\x0b\x32\x1d.moat.detection.v1.FoundWords\"\x98\x01\n\x05Place\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12%\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.moat.detection.v1.BoxH\x00\x12/\n\x08interval\x18\x04 \x01(\x0b\x32\x1b.moat.detection.v1.IntervalH\x00\x12\x12\n\nconfidence\x18\x05 \x01(\x02\x42\x07\n\x05where\"?\n\x03\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02\"4\n\x08Interval\x12\x14\n\x0cstart_millis\x18\x01 \x01(\r\x12\x12\n\nend_millis\x18\x02 \x01(\r\"a\n\nAudioFacts\x12\x17\n\x0f\x64uration_millis\x18\x01 \x01(\r\x12\x15\n\rspeech_millis\x18\x02 \x01(\r\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\"~\n\x0f\x44\x65tectorFinding\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12(\n\x06scores\x18\x04 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12\x13\n\x0b\x63ost_micros\x18\x05 \x01(\x04\"I\n\x0cShadowScores\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x06scores\x18\x02 \x03(\x0b\x32\x18.moat.detection.v1.Score\"b\n\nImageFacts\x12\x10\n\x08pdq_hash\x18\x01 \x01(\x0c\x12\x13\n\x0bpdq_quality\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\"t\n\tHashMatch\x12\x0c\n\x04\x62\x61nk\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x10\n\x08\x64istance\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x10\n\x08negative\x18\x05 \x01(\x08\x12\x11\n\tcancelled\x18\x06 \x01(\x08\".\n\x05Score\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"U\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0f\n\x07term_id\x18\x05 \x01(\t\"8\n\x07TierUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fmoat/detection/v1/signals.proto\x12\x11moat.detection.v1\"\xc6\x04\n\x07Signals\x12(\n\x06scores\x18\x01 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12&\n\x05spans\x18\x02 \x03(\x0b\x32\x17.moat.detection.v1.Span\x12\x10\n\x08language\x18\x03 \x01(\t\x12\x1b\n\x13language_confidence\x18\x04 \x01(\x02\x12)\n\x05tiers\x18\x05 \x03(\x0b\x32\x1a.moat.detection.v1.TierUse\x12\x1a\n\x12normaliser_version\x18\x06 \x01(\t\x12\x15\n\rlists_version\x18\x07 \x01(\t\x12\x10\n\x08\x64\x65graded\x18\x08 \x03(\t\x12,\n\x05image\x18\t \x01(\x0b\x32\x1d.moat.detection.v1.ImageFacts\x12-\n\x07matches\x18\n \x03(\x0b\x32\x1c.moat.detection.v1.HashMatch\x12\x15\n\rbanks_version\x18\x0b \x01(\t\x12,\n\x05\x61udio\x18\x0c \x01(\x0b\x32\x1d.moat.detection.v1.AudioFacts\x12/\n\x07\x63\x61rried\x18\r \x01(\x0b\x32\x1e.moat.detection.v1.CarriedText\x12\x35\n\tdetectors\x18\x0e \x03(\x0b\x32\".moat.detection.v1.DetectorFinding\x12/\n\x06shadow\x18\x0f \x01(\x0b\x32\x1f.moat.detection.v1.ShadowScores\x12\x0f\n\x07release\x18\x1e \x01(\t\"t\n\x0b\x43\x61rriedText\x12+\n\x07signals\x18\x01 \x01(\x0b\x32\x1a.moat.detection.v1.Signals\x12(\n\x06places\x18\x02 \x03(\x0b\x32\x18.moat.detection.v1.Place\x12\x0e\n\x06length\x18\x03 \x01(\r\"(\n\nFoundWords\x12\x0c\n\x04part\x18\x01 \x01(\r\x12\x0c\n\x04text\x18\x02 \x01(\t\">\n\x0e\x46oundWordsList\x12,\n\x05words\x18\x01 \x03(\x0b\x32\x1d.moat.detection.v1.FoundWords\"\x98\x01\n\x05Place\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12%\n\x03\x62ox\x18\x03 \x01(\x0b\x32\x16.moat.detection.v1.BoxH\x00\x12/\n\x08interval\x18\x04 \x01(\x0b\x32\x1b.moat.detection.v1.IntervalH\x00\x12\x12\n\nconfidence\x18\x05 \x01(\x02\x42\x07\n\x05where\"?\n\x03\x42ox\x12\x0c\n\x04left\x18\x01 \x01(\x02\x12\x0b\n\x03top\x18\x02 \x01(\x02\x12\r\n\x05right\x18\x03 \x01(\x02\x12\x0e\n\x06\x62ottom\x18\x04 \x01(\x02\"4\n\x08Interval\x12\x14\n\x0cstart_millis\x18\x01 \x01(\r\x12\x12\n\nend_millis\x18\x02 \x01(\r\"a\n\nAudioFacts\x12\x17\n\x0f\x64uration_millis\x18\x01 \x01(\r\x12\x15\n\rspeech_millis\x18\x02 \x01(\r\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x04 \x01(\t\"~\n\x0f\x44\x65tectorFinding\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12(\n\x06scores\x18\x04 \x03(\x0b\x32\x18.moat.detection.v1.Score\x12\x13\n\x0b\x63ost_micros\x18\x05 \x01(\x04\"I\n\x0cShadowScores\x12\x0f\n\x07version\x18\x01 \x01(\t\x12(\n\x06scores\x18\x02 \x03(\x0b\x32\x18.moat.detection.v1.Score\"b\n\nImageFacts\x12\x10\n\x08pdq_hash\x18\x01 \x01(\x0c\x12\x13\n\x0bpdq_quality\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x0e\n\x06height\x18\x04 \x01(\r\x12\x0e\n\x06\x66ormat\x18\x05 \x01(\t\"t\n\tHashMatch\x12\x0c\n\x04\x62\x61nk\x18\x01 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x10\n\x08\x64istance\x18\x03 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x04 \x01(\t\x12\x10\n\x08negative\x18\x05 \x01(\x08\x12\x11\n\tcancelled\x18\x06 \x01(\x08\".\n\x05Score\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x02\"U\n\x04Span\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x10\n\x08\x63\x61tegory\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x0f\n\x07term_id\x18\x05 \x01(\t\"8\n\x07TierUse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,33 +32,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'moat.detection.v1.signals_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNALS']._serialized_start=55
-  _globals['_SIGNALS']._serialized_end=620
-  _globals['_CARRIEDTEXT']._serialized_start=622
-  _globals['_CARRIEDTEXT']._serialized_end=738
-  _globals['_FOUNDWORDS']._serialized_start=740
-  _globals['_FOUNDWORDS']._serialized_end=780
-  _globals['_FOUNDWORDSLIST']._serialized_start=782
-  _globals['_FOUNDWORDSLIST']._serialized_end=844
-  _globals['_PLACE']._serialized_start=847
-  _globals['_PLACE']._serialized_end=999
-  _globals['_BOX']._serialized_start=1001
-  _globals['_BOX']._serialized_end=1064
-  _globals['_INTERVAL']._serialized_start=1066
-  _globals['_INTERVAL']._serialized_end=1118
-  _globals['_AUDIOFACTS']._serialized_start=1120
-  _globals['_AUDIOFACTS']._serialized_end=1217
-  _globals['_DETECTORFINDING']._serialized_start=1219
-  _globals['_DETECTORFINDING']._serialized_end=1345
-  _globals['_SHADOWSCORES']._serialized_start=1347
-  _globals['_SHADOWSCORES']._serialized_end=1420
-  _globals['_IMAGEFACTS']._serialized_start=1422
-  _globals['_IMAGEFACTS']._serialized_end=1520
-  _globals['_HASHMATCH']._serialized_start=1522
-  _globals['_HASHMATCH']._serialized_end=1638
-  _globals['_SCORE']._serialized_start=1640
-  _globals['_SCORE']._serialized_end=1686
-  _globals['_SPAN']._serialized_start=1688
-  _globals['_SPAN']._serialized_end=1773
-  _globals['_TIERUSE']._serialized_start=1775
-  _globals['_TIERUSE']._serialized_end=1831
+  _globals['_SIGNALS']._serialized_end=637
+  _globals['_CARRIEDTEXT']._serialized_start=639
+  _globals['_CARRIEDTEXT']._serialized_end=755
+  _globals['_FOUNDWORDS']._serialized_start=757
+  _globals['_FOUNDWORDS']._serialized_end=797
+  _globals['_FOUNDWORDSLIST']._serialized_start=799
+  _globals['_FOUNDWORDSLIST']._serialized_end=861
+  _globals['_PLACE']._serialized_start=864
+  _globals['_PLACE']._serialized_end=1016
+  _globals['_BOX']._serialized_start=1018
+  _globals['_BOX']._serialized_end=1081
+  _globals['_INTERVAL']._serialized_start=1083
+  _globals['_INTERVAL']._serialized_end=1135
+  _globals['_AUDIOFACTS']._serialized_start=1137
+  _globals['_AUDIOFACTS']._serialized_end=1234
+  _globals['_DETECTORFINDING']._serialized_start=1236
+  _globals['_DETECTORFINDING']._serialized_end=1362
+  _globals['_SHADOWSCORES']._serialized_start=1364
+  _globals['_SHADOWSCORES']._serialized_end=1437
+  _globals['_IMAGEFACTS']._serialized_start=1439
+  _globals['_IMAGEFACTS']._serialized_end=1537
+  _globals['_HASHMATCH']._serialized_start=1539
+  _globals['_HASHMATCH']._serialized_end=1655
+  _globals['_SCORE']._serialized_start=1657
+  _globals['_SCORE']._serialized_end=1703
+  _globals['_SPAN']._serialized_start=1705
+  _globals['_SPAN']._serialized_end=1790
+  _globals['_TIERUSE']._serialized_start=1792
+  _globals['_TIERUSE']._serialized_end=1848
 # @@protoc_insertion_point(module_scope)

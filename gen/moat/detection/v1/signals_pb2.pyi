@@ -41,6 +41,7 @@ class Signals(_message.Message):
     CARRIED_FIELD_NUMBER: _builtins.int
     DETECTORS_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
+    RELEASE_FIELD_NUMBER: _builtins.int
     language: _builtins.str
     """ISO 639 code, `und` when unsure."""
     language_confidence: _builtins.float
@@ -51,6 +52,8 @@ class Signals(_message.Message):
     """Version (content hash) of the term lists that were matched."""
     banks_version: _builtins.str
     """Version (content hash) of the hash banks that were asked; empty for other contents."""
+    release: _builtins.str
+    """Name of the release of the text models that scored it (`text-2`); empty for other contents."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
         """One calibrated probability per category that has an honest model, sorted by category."""
@@ -113,10 +116,11 @@ class Signals(_message.Message):
         carried: Global___CarriedText | None = ...,
         detectors: _abc.Iterable[Global___DetectorFinding] | None = ...,
         shadow: Global___ShadowScores | None = ...,
+        release: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "carried", b"carried", "image", b"image", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "banks_version", b"banks_version", "carried", b"carried", "degraded", b"degraded", "detectors", b"detectors", "image", b"image", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "matches", b"matches", "normaliser_version", b"normaliser_version", "scores", b"scores", "shadow", b"shadow", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "banks_version", b"banks_version", "carried", b"carried", "degraded", b"degraded", "detectors", b"detectors", "image", b"image", "language", b"language", "language_confidence", b"language_confidence", "lists_version", b"lists_version", "matches", b"matches", "normaliser_version", b"normaliser_version", "release", b"release", "scores", b"scores", "shadow", b"shadow", "spans", b"spans", "tiers", b"tiers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -395,7 +399,7 @@ class ShadowScores(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     SCORES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
-    """The tried model's version."""
+    """Name of the tried release."""
     @_builtins.property
     def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]:
         """One calibrated probability a category, sorted by category."""

@@ -14,24 +14,6 @@ from services.detection.settings import DetectionSettings
 SETTINGS = DetectionSettings()
 
 
-@pytest.fixture
-def places(tmp_path: Path) -> Places:
-    """One release of a few bytes, `text-1`."""
-    places = Places(tmp_path / "releases", tmp_path / "deep_text", tmp_path / "fast_text")
-    places.releases.mkdir()
-    for path in (
-        "deep_text/1/model.onnx",
-        "deep_text/tokenizer.json",
-        "fast_text/1/weights.npz",
-        "fast_text/1/cascade.json",
-    ):
-        file = tmp_path / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(path)
-    make_release(places, "text-1", deep="1", fast="1")
-    return places
-
-
 def plan(folder: Path, **fields: object) -> Path:
     path = folder / "plan.yaml"
     path.write_text(yaml.safe_dump(fields))
@@ -104,3 +86,22 @@ def test_a_plan_names_each_release_once(places: Places, tmp_path: Path) -> None:
     make_release(places, "text-2", deep="1", fast="1")
     path = plan(tmp_path, live="text-1", canary={"release": "text-2", "percent": 5}, shadow={"release": "text-2"})
     assert list(load_plan((path,), places).releases) == ["text-1", "text-2"]
+
+
+def test_a_shadow_is_held_against_the_limits_at_which_the_default_policy_acts() -> None:
+    limits = yaml.safe_load((SETTINGS.plan.parent / "policies" / "default.yaml").read_text())["limits"]["default"]
+    named = {
+        "toxicity": "toxicity",
+        "harassment.insult": "insult",
+        "hate": "hate",
+        "violence.threat": "threat",
+        "sexual": "sexual",
+        "platform.profanity": "profanity",
+        "self_harm": "self_harm",
+        "integrity.spam": "spam",
+    }
+    planned = load_plan((SETTINGS.plan,), SETTINGS.places).document.limits
+    assert planned == {
+        category: tuple(limits[key] for key in (name, f"{name}_sure") if key in limits)
+        for category, name in named.items()
+    }
