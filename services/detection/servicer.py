@@ -138,6 +138,7 @@ def _recording(item: detection_service_pb2.ScoreItem) -> Recording:
         surface=item.surface,
         traceparent=item.context.traceparent,
         deadline=None if left is None else time.monotonic() + left,
+        item_id=item.context.request_id,
     )
 
 

@@ -56,7 +56,11 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     )
     beside = [
         asyncio.create_task(work)
-        for work in (watching(banks, terms, detector_files, releases.plan), releases.live.run(), releases.shadowing.run())
+        for work in (
+            watching(banks, terms, detector_files, releases.plan),
+            releases.live.run(),
+            releases.shadowing.run(),
+        )
     ]
     try:
         await decoder.start()

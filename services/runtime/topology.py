@@ -77,6 +77,8 @@ class Triton(_Frozen):
     grpc: int
     http: int
     metrics: int
+    repository: Path | None = None
+    """The model repository that the launcher serves; absent for `inference/model_repository`, and where others start it."""
 
 
 class Collector(_Frozen):

@@ -6,10 +6,10 @@ import argparse
 import os
 import sys
 
-from tools.cli import banks, check, decision, detectors, evidence, mesh, moderate, score, voice
+from tools.cli import banks, check, decision, detectors, evidence, mesh, moderate, releases, score, voice
 from tools.cli.failure import Failure
 
-_PARTS = (mesh, moderate, voice, decision, evidence, score, banks, detectors, check)
+_PARTS = (mesh, moderate, voice, decision, evidence, score, banks, detectors, releases, check)
 """Modules with `register(commands)`, in the order in which help lists them."""
 
 

@@ -77,7 +77,10 @@ def _document(home: Home, source: Document, ports: Ports, earlier: Document) -> 
             "database": "moat",
             "password_files": {role: password_file(secrets, role) for role in DATABASE_ROLES},
         },
-        "triton": {name: port(triton[name], "triton", name) for name in ("grpc", "http", "metrics")},
+        "triton": {
+            **{name: port(triton[name], "triton", name) for name in ("grpc", "http", "metrics")},
+            "repository": triton.get("repository"),
+        },
         "collector": {name: port(collector[name], "collector", name) for name in ("otlp_grpc", "otlp_http", "page")},
         "edge": {
             "port": port(edge["port"], "edge", "port"),

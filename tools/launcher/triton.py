@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from inference.server import TritonLayout, TritonPorts
+from inference.server import REPOSITORY, TritonLayout, TritonPorts
 from services.runtime.topology import Topology
 from tools.launcher.home import ENVIRONMENTS
 from tools.launcher.program import Program
@@ -16,8 +16,9 @@ from tools.launcher.triton_stubs import StubWatch
 def triton(topology: Topology, folder: Path) -> Program:
     """The program; `folder` holds its backends. Raises UnusableEnvironment, which names what is missing and a cure."""
     environment = ENVIRONMENTS / "triton"
-    layout = TritonLayout.prepare(folder, environment)
     server, collector, share = topology.triton, topology.collector, topology.traces.keep_share
+    repository = server.repository or REPOSITORY
+    layout = TritonLayout.prepare(folder, environment, repository)
     command, variables = layout.command(
         TritonPorts(grpc=server.grpc, http=server.http, metrics=server.metrics),
         otlp_http=f"http://{collector.host}:{collector.otlp_http}" if share else "",
@@ -26,7 +27,7 @@ def triton(topology: Topology, folder: Path) -> Program:
     health = TritonHealth(server)
 
     async def prepare() -> None:
-        await asyncio.to_thread(TritonLayout.prepare, folder, environment)
+        await asyncio.to_thread(TritonLayout.prepare, folder, environment, repository)
 
     return Program(
         name="triton",

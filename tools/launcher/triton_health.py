@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException, triton_to_np_dtype
 from services.runtime import topology
 from services.runtime.clients import CHANNEL_OPTIONS
 from services.runtime.logs import log
+from services.runtime.model_versions import ModelVersions
 
 _INFERENCE_SECONDS = 2.0
 _UNLOAD_SECONDS = 10.0
@@ -24,6 +25,9 @@ _SHARE = 0.01
 """Of a model's time that probing it may take: a large one is asked less often, a small one every time."""
 _LONGEST_SECONDS = 5.0
 """Between two probes of a model, however long one takes."""
+
+_Version = tuple[str, str]
+"""A model's name, and its version's."""
 
 
 class TritonHealth:
@@ -33,34 +37,43 @@ class TritonHealth:
         """Connects on first use."""
         self._address = f"{server.host}:{server.grpc}"
         self._client: triton.InferenceServerClient | None = None
-        self._sick: list[str] = []
-        self._well_until: dict[str, float] = {}
-        """By model, on the monotonic clock: before that it is not asked again."""
+        self._sick: dict[str, list[str]] = {}
+        """By model: the versions that do not answer; none if no version is ready."""
+        self._well_until: dict[_Version, float] = {}
+        """On the monotonic clock: before that it is not asked again."""
 
     async def probe(self) -> bool:
-        """Whether every model of the repository answers. Raises ConnectionError naming those that do not: one that could not be
-        loaded leaves the others, and the server, ready."""
+        """Whether every model of the repository answers, in each version that is loaded. Raises ConnectionError naming those
+        that do not: one that could not be loaded leaves the others, and the server, ready."""
         client = self._connect()
         known, self._well_until = self._well_until, {}
         if not await client.is_server_ready():
             return False
         loaded = await self._models(client)
-        self._sick = [name for name, ready in loaded.items() if not ready]
+        self._sick = {name: [] for name, versions in loaded.items() if not versions}
         now = time.monotonic()
-        for name in sorted(loaded.keys() - self._sick):
-            if known.get(name, 0.0) > now:
-                self._well_until[name] = known[name]
-            elif not await self._is_well(client, name):
-                self._sick.append(name)
+        for one in sorted((name, version) for name, versions in loaded.items() for version in versions):
+            if known.get(one, 0.0) > now:
+                self._well_until[one] = known[one]
+            elif not await self._is_well(client, one):
+                self._sick.setdefault(one[0], []).append(one[1])
         if self._sick:
             raise ConnectionError(f"no answer from {', '.join(self._sick)}")
         return True
 
     async def heal(self) -> None:
-        """Unloads and loads what did not answer."""
+        """Unloads and loads what did not answer. Versions that do answer go on; where none does, those that the model's own
+        configuration names are loaded."""
         client = self._connect()
-        for name in self._sick:
-            log.warning("model_reloaded", model=name)
+        for name, versions in self._sick.items():
+            log.warning("model_reloaded", model=name, versions=versions)
+            model = ModelVersions(client, name)
+            loaded = await model.loaded()
+            well = [version for version in loaded if version not in versions]
+            if versions and well:
+                await model.serve(well)
+                await model.serve(loaded)
+                continue
             await client.unload_model(name)
             async with asyncio.timeout(_UNLOAD_SECONDS):
                 while await client.is_model_ready(name):
@@ -72,28 +85,34 @@ class TritonHealth:
             self._client = triton.InferenceServerClient(self._address, channel_args=list(CHANNEL_OPTIONS))
         return self._client
 
-    async def _models(self, client: triton.InferenceServerClient) -> dict[str, bool]:
-        """Whether each has a version that is ready."""
+    async def _models(self, client: triton.InferenceServerClient) -> dict[str, list[str]]:
+        """The versions of each that are ready."""
         index = await client.get_model_repository_index()
-        ready = {model.name for model in index.models if model.state == "READY"}
-        return {model.name: model.name in ready for model in index.models}
+        found: dict[str, list[str]] = {model.name: [] for model in index.models}
+        for model in index.models:
+            if model.state == "READY":
+                found[model.name].append(model.version)
+        return found
 
-    async def _is_well(self, client: triton.InferenceServerClient, name: str) -> bool:
+    async def _is_well(self, client: triton.InferenceServerClient, one: _Version) -> bool:
         began = time.monotonic()
-        answers = await self._answers(client, name)
+        answers = await self._answers(client, *one)
         now = time.monotonic()
         if answers:
-            self._well_until[name] = now + min(_LONGEST_SECONDS, (now - began) / _SHARE)
+            self._well_until[one] = now + min(_LONGEST_SECONDS, (now - began) / _SHARE)
         return answers
 
-    async def _answers(self, client: triton.InferenceServerClient, name: str) -> bool:
-        metadata = await client.get_model_metadata(name)
+    async def _answers(self, client: triton.InferenceServerClient, name: str, version: str) -> bool:
+        metadata = await client.get_model_metadata(name, version)
         inputs = [_blank(one.name, one.datatype, list(one.shape)) for one in metadata.inputs]
         try:
-            await client.infer(name, inputs, client_timeout=_INFERENCE_SECONDS)
+            await client.infer(name, inputs, model_version=version, client_timeout=_INFERENCE_SECONDS)
         except InferenceServerException as error:
             # What the model itself refuses it has looked at: then its process lives.
-            return bool(error.status() == "StatusCode.INVALID_ARGUMENT")
+            if error.status() == "StatusCode.INVALID_ARGUMENT":
+                return True
+            # A version may have been unloaded since it was listed: a release that has gone.
+            return version not in (await self._models(client)).get(name, [])
         return True
 
 

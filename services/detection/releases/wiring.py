@@ -18,6 +18,7 @@ from services.detection.terms import Terms
 from services.runtime.reloading import Current, Reloading
 from services.runtime.topology import Topology
 
+
 @dataclass(frozen=True, slots=True)
 class TextReleases:
     """What scores lines, what must run beside it, and what watches its files."""

@@ -41,6 +41,8 @@ class Recording:
     traceparent: str = ""
     deadline: float | None = None
     """On `time.monotonic`'s clock."""
+    item_id: str = ""
+    """The id of the request that it came with."""
 
 
 @dataclass(slots=True)
@@ -120,6 +122,7 @@ class SoundScorer:
             environment=recording.environment,
             surface=recording.surface,
             told_language=_LANGUAGE,
+            item=recording.item_id,
         )
         async for part in self._lines.score([line]):
             for one in part:
