@@ -43,15 +43,13 @@ class Operator:
         self._tell = tell
         self.settings = load_settings(DetectionSettings, topology.process("detection").settings)
         state = topology.process("detection").state_dir
-        self._plan_files = plan_files(topology, self.settings)
-        self._plan_file = self._plan_files[0]
         self._lock_file = state / "releases.lock"
         self.history = History(state / "releases.history.jsonl")
 
     @property
     def plan(self) -> Plan:
         """As it stands in the files."""
-        return load_plan(self._plan_files, self.settings.places)
+        return load_plan(plan_files(self._topology, self.settings), self.settings.places)
 
     async def loaded(self) -> list[str]:
         """Versions of the deep model that Triton has; none if the mesh is down."""
@@ -128,7 +126,8 @@ class Operator:
         content = yaml.safe_dump(document.model_dump(mode="json", exclude_defaults=True), sort_keys=False)
         # First the word, then the deed: what cannot be told is not done.
         entry = self.history.add(_who(), what, before=before.document.live, plan=document)
-        write_atomically(self._plan_file, f"# Written by `moat releases`.\n{content}".encode())
+        own, _ = plan_files(self._topology, self.settings)
+        write_atomically(own, f"# Written by `moat releases`.\n{content}".encode())
         self._tell(f"plan written: {what}")
         return entry
 
