@@ -28,7 +28,8 @@ class Copied:
         settings = DetectionSettings()
         self.live = settings.live_release()
         self.repository = folder / "repository"
-        shutil.copytree(REPOSITORY, self.repository, copy_function=_linked)
+        # The others have no part in it.
+        shutil.copytree(REPOSITORY / "deep_text", self.repository / "deep_text", copy_function=_linked)
         self.places = Places(folder / "releases", self.repository / "deep_text", folder / "fast_text")
         for path in (self.places.releases, self.places.fast_text):
             path.mkdir()
