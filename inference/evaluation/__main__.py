@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation import card as release_card
 from inference.evaluation import cases, report, scoring
 from inference.evaluation.metrics import enough, roc_auc
 from inference.training.data import SHARE_ALIKE, Line, label_matrix, read
 from services.detection.categories import CATEGORIES
+from services.detection.settings import DetectionSettings
 
 _CARDS = cases.ROOT / "inference" / "cards"
 _PAGE = cases.ROOT / "docs" / "evaluation.md"
@@ -26,9 +29,13 @@ def main() -> int:
     parser.add_argument("--profanity-check", type=Path, help="a Python that has alt-profanity-check installed")
     arguments = parser.parse_args()
     page = "\n".join(_page(arguments.data, arguments.profanity_check)) + "\n"
-    _PAGE.write_text(page)
-    for card in sorted(_CARDS.glob("*_text.md")):
-        card.write_text(report.with_figures(card.read_text(), page))
+    settings = DetectionSettings()
+    release_card.write(settings.live_release(), page, date=datetime.now(UTC).date().isoformat())
+    if settings.plan == DetectionSettings.model_fields["plan"].default:
+        # With a plan of its own (DETECTION_PLAN) somebody measures a release that is not live yet.
+        _PAGE.write_text(page)
+        for card in sorted(_CARDS.glob("*_text.md")):
+            card.write_text(report.with_figures(card.read_text(), page))
     sys.stdout.write(page)
     return 0
 
