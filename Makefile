@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train evaluate golden-update \
+.PHONY: help demo test up down status logs bench chaos lint fmt types protos lock train evaluate evaluate-calibration golden-update \
 	check-config setup setup-services setup-dev setup-train clean
 
 help: ## list these targets
@@ -73,6 +73,9 @@ train: setup-train ## train the text tiers again, about an hour and a half (TIER
 
 evaluate: setup-services ## measure the text cascade on dev rows and on our own cases, write docs/evaluation.md (DATA=folder)
 	@$(PY) -m inference.evaluation $(if $(DATA),--data $(DATA)) $(if $(PROFANITY_CHECK),--profanity-check $(PROFANITY_CHECK))
+
+evaluate-calibration: setup-services ## measure calibrated limits on dev rows, write docs/calibration.md (DATA=folder)
+	@$(PY) -m inference.evaluation.calibration $(if $(DATA),--data $(DATA))
 
 lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
 	@for name in services dev triton train; do \

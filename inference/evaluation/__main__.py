@@ -1,4 +1,4 @@
-"""`python -m inference.evaluation [--data FOLDER]`: measures, prints, and writes docs/evaluation.md."""
+"""`python -m inference.evaluation [--data FOLDER]`: measures, prints, and writes docs/evaluation.md and docs/calibration.md."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.evaluation import calibration, cases, report, scoring
 from inference.evaluation import card as release_card
-from inference.evaluation import cases, report, scoring
 from inference.evaluation.metrics import enough, roc_auc
 from inference.training.data import SHARE_ALIKE, Line, label_matrix, read
 from services.detection.categories import CATEGORIES
@@ -44,6 +44,7 @@ def _page(data: Path, profanity_check: Path | None) -> Iterator[str]:
     lines = list(read(data / "dev", share_alike=True, raw=True))
     texts = [line.text for line in lines]
     found = scoring.cascade(texts)
+    calibration.write_page(lines, found.scores)
     labels = label_matrix(lines)
     prototype = scoring.prototype(texts)
     yield from _INTRODUCTION

@@ -14,7 +14,7 @@ from services.routing.views import Item
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = Path(__file__).parent / "cases"
-_POLICY = ROOT / "config" / "policies" / "default.yaml"
+POLICY = ROOT / "config" / "policies" / "default.yaml"
 _COSMETIC = frozenset(("profanity_masked",))
 """A swear word is masked in any line; that is no judgement of the line."""
 
@@ -42,7 +42,7 @@ def benign_chat() -> list[Case]:
 
 def acted(signals: Sequence[signals_pb2.Signals]) -> list[list[str]]:
     """For each line the rules of the default policy that fire on it, by themselves and without any history."""
-    policy = load(_POLICY)
+    policy = load(POLICY)
     found = []
     for one in signals:
         item = Item(surface="chat")

@@ -7,6 +7,7 @@ of it has a value: an absent score is 0, and no rule fails for want of one.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from moat.enforcement.v1 import enforcement_pb2
 from services.context.features import FEATURES
 from services.detection.images.banks.categories import BANK_CATEGORIES
 from services.detection.taxonomy import TAXONOMY, is_category
+from services.routing.calibration.applying import Applied
 from services.routing.document import CATEGORIES
 from services.routing.views import Item, View
 
@@ -36,6 +38,8 @@ _READ = re.compile(
     r"""|(?<![\w.])(?P<map>[a-z]+)(?:\.(?P<name>\w+)|\[["'](?P<key>[^"']*)["']\])"""
 )
 """A text, to be left alone; one of `TEXTS`; or one value of a map."""
+_MOST_CALIBRATED = 512
+"""Calibrations whose contexts are at hand, a few KB each; another one's is made again in microseconds."""
 
 
 def _keys() -> dict[str, frozenset[str]]:
@@ -117,8 +121,8 @@ def check_detector(key: str, detectors: Collection[str]) -> None:
 
 
 class Facts:
-    """Makes the variables of items. One CEL context a surface is filled again for each item and each view of it: every variable
-    in it is set anew, so nothing of one item is seen by the next. Not for two threads at once."""
+    """Makes the variables of items. One CEL context a surface, and one a calibration, is filled again for each item and each view
+    of it: every variable in it is set anew, so nothing of one item is seen by the next. Not for two threads at once."""
 
     def __init__(self, reads: Iterable[Read], limits: Mapping[str, Mapping[str, float]]) -> None:
         """`reads`: all that any rule reads. `limits`: the policy's numbers by surface, `default` for the others."""
@@ -133,14 +137,18 @@ class Facts:
         self._features = [
             (read.variable, f"{read.map}.{read.key}") for read in wanted if f"{read.map}.{read.key}" in FEATURES
         ]
-        self._contexts: dict[str, cel.Context] = {}
-        for surface, own in limits.items():
-            numbers = {**limits["default"], **own}
-            self._contexts[surface] = cel.Context(variables={variable: numbers[key] for variable, key in of("limit")})
+        self._limits = of("limit")
+        self._numbers = {surface: {**limits["default"], **own} for surface, own in limits.items()}
+        self._contexts = {surface: self._context(numbers) for surface, numbers in self._numbers.items()}
+        self._calibrated: OrderedDict[str, cel.Context] = OrderedDict()
 
-    def of(self, item: Item) -> cel.Context:
-        """The variables that are the same for all views of an item; `look` adds the others. Holds until the next item."""
-        context = self._contexts.get(item.surface) or self._contexts["default"]
+    def of(self, item: Item, calibrated: Applied | None = None) -> cel.Context:
+        """The variables that are the same for all views of an item; `look` adds the others. Holds until the next item. With
+        `calibrated` its limits take the place of the policy's."""
+        if calibrated is None:
+            context = self._contexts.get(item.surface) or self._contexts["default"]
+        else:
+            context = self._context_of(calibrated)
         add = context.add_variable
         add("surface", item.surface)
         features = item.features
@@ -149,6 +157,20 @@ class Facts:
         held = {restriction.kind for restriction in item.restrictions}
         for variable, kind in self._restrictions:
             add(variable, kind in held)
+        return context
+
+    def _context(self, numbers: Mapping[str, float]) -> cel.Context:
+        return cel.Context(variables={variable: numbers[key] for variable, key in self._limits})
+
+    def _context_of(self, calibrated: Applied) -> cel.Context:
+        context = self._calibrated.get(calibrated.name)
+        if context is None:
+            own = self._numbers.get(calibrated.surface) or self._numbers["default"]
+            context = self._calibrated[calibrated.name] = self._context({**own, **calibrated.limits})
+            if len(self._calibrated) > _MOST_CALIBRATED:
+                self._calibrated.popitem(last=False)
+        else:
+            self._calibrated.move_to_end(calibrated.name)
         return context
 
     def look(self, context: cel.Context, item: Item, view: View) -> None:

@@ -10,6 +10,7 @@ import cel
 from moat.enforcement.v1 import enforcement_pb2
 from moat.routing.v1 import verdict_pb2
 
+from services.routing.calibration.applying import NONE, Applied, Calibrations
 from services.routing.document import Example, Missing, Mode, PolicyDocument, RuleWanted
 from services.routing.facts import NAMES, OF_CONTENT, PARTS, Facts, Read, check_detector, flattened, missing_of
 from services.routing.merging import ALLOW, DROP, HOLD, Fired, evidence_parts, merge, outcome, part_verdict
@@ -37,7 +38,7 @@ class _Rule:
 
 
 class Policy:
-    """Decides items. Deterministic: the same item gives the same verdict, bit for bit."""
+    """Decides items. Deterministic: the same item under the same calibrations gives the same verdict, bit for bit."""
 
     def __init__(self, document: PolicyDocument) -> None:
         """Raises BadPolicy."""
@@ -51,12 +52,12 @@ class Policy:
         for example in document.tests:
             _hold(self, example)
 
-    def decide(self, item: Item) -> verdict_pb2.Verdict:
+    def decide(self, item: Item, calibrations: Calibrations = NONE) -> verdict_pb2.Verdict:
         """All rules look at every part, and at the words that it carries; those about the author or the place look once. What
-        they ask for is merged. A rule that fails has no effect and is named."""
+        they ask for is merged. A rule that fails has no effect and is named. `calibrations`: limits of places of their own."""
         verdict = verdict_pb2.Verdict(policy=self._reference)
         views = views_of(item)
-        fired = self._fired(item, views, verdict)
+        fired = self._fired(item, views, verdict, calibrations.of(item))
         merge(verdict, fired)
         parts = [(view.part, view.kind) for view in views if not view.carrier]
         decided = [part_verdict(fired, part, kind) for part, kind in parts]
@@ -67,11 +68,17 @@ class Policy:
             verdict.parts.extend(decided)
         return verdict
 
-    def _fired(self, item: Item, views: Sequence[View], verdict: verdict_pb2.Verdict) -> list[Fired]:
-        facts = self._facts.of(item)
+    def _fired(
+        self, item: Item, views: Sequence[View], verdict: verdict_pb2.Verdict, calibration: Applied | None
+    ) -> list[Fired]:
+        filled: dict[Applied | None, cel.Context] = {}
         parts: dict[int, dict[int, None]] = {}
         failed: dict[str, None] = {}
         for number, view in enumerate(views):
+            applied = calibration if calibration is not None and calibration.holds_for(view) else None
+            facts = filled.get(applied)
+            if facts is None:
+                facts = filled[applied] = self._facts.of(item, applied)
             self._facts.look(facts, item, view)
             for position, rule, is_about_parts in self._rules:
                 if number and not is_about_parts:
@@ -87,6 +94,8 @@ class Policy:
                     if is_about_parts:
                         seen[view.part] = None
         verdict.failed_rule_ids.extend(failed)
+        if calibration in filled and calibration is not None:
+            verdict.calibration = calibration.name
         return [Fired(rule.wanted, tuple(parts[position])) for position, rule, _ in self._rules if position in parts]
 
     def _answer_missing(

@@ -19,6 +19,10 @@ from services.detection.detectors.loading import load
 from services.detection.detectors.registry import DETECTORS
 from services.detection.settings import DetectionSettings
 from services.detection.terms import Terms
+from services.routing.calibration.applying import Calibrations
+from services.routing.calibration.folder import FOLDER as CALIBRATIONS
+from services.routing.calibration.folder import BadCalibration
+from services.routing.calibration.folder import read_all as read_calibrations
 from services.routing.loading import load as load_policy
 from services.routing.settings import RoutingSettings
 from services.runtime.settings import load_settings
@@ -43,7 +47,8 @@ def register(commands: Commands) -> None:
 def _check_config(arguments: argparse.Namespace) -> int:
     # In a home of its own: a mesh that runs has resolved its own, and shall not notice.
     with tempfile.TemporaryDirectory(prefix="moat-check-") as folder:
-        problems = _problems(Home.under(Path(folder)), arguments.topology)
+        problems, notes = _read_all(Home.under(Path(folder)), arguments.topology)
+    sys.stderr.write("".join(f"{note}\n" for note in notes))
     for name, problem in problems.items():
         if problem:
             sys.stderr.write(f"{problem.rstrip()}\n")
@@ -52,8 +57,8 @@ def _check_config(arguments: argparse.Namespace) -> int:
     return 1 if any(problems.values()) else 0
 
 
-def _problems(home: Home, source_file: Path) -> dict[str, str]:
-    """By process; empty for what is well."""
+def _read_all(home: Home, source_file: Path) -> tuple[dict[str, str], list[str]]:
+    """What is wrong, by process, empty for what is well; and what an operator may want to know."""
     try:
         source = read_source(source_file)
         with Ports() as ports:
@@ -67,8 +72,9 @@ def _problems(home: Home, source_file: Path) -> dict[str, str]:
         problems = dict(zip(source["processes"], found, strict=True))
         if not problems["routing"] and not problems["detection"]:
             problems |= beside_each_other(topology, Home.default().data / "detection")
+        stale = [] if problems["routing"] else stale_calibrations(topology, Home.default().data / "routing")
         refused = edge.result()
-    return problems | {"edge": f"edge: Envoy refuses its configuration: {refused}" if refused else ""}
+    return problems | {"edge": f"edge: Envoy refuses its configuration: {refused}" if refused else ""}, stale
 
 
 def beside_each_other(topology: Topology, state: Path) -> dict[str, str]:
@@ -88,6 +94,18 @@ def beside_each_other(topology: Topology, state: Path) -> dict[str, str]:
         return {}
     named = ", ".join(sorted(there)) or "none"
     return {"routing": f"routing: {path}: detectors: no file has {', '.join(unknown)}; there are {named}"}
+
+
+def stale_calibrations(topology: Topology, state: Path) -> list[str]:
+    """Calibrations that the policy leaves behind: no mistake, the policy's own limits hold in their stead, but their communities
+    will notice. Also of those in `state`, routing's folder in the mesh that runs. Raises Failure for one that cannot be read."""
+    settings = load_settings(RoutingSettings, topology.process("routing").settings)
+    policy = load_policy(topology.policies_dir / settings.policy).document
+    try:
+        found = Calibrations(read_calibrations((settings.calibrations, state / CALIBRATIONS)), policy)
+    except BadCalibration as error:
+        raise Failure(str(error)) from None
+    return [f"routing: calibration {one.calibration.name} does not hold: {one.reason}" for one in found.stale]
 
 
 def _problem(entry: Document, environment: Mapping[str, str]) -> str:

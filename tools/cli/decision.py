@@ -74,6 +74,8 @@ def _lines(record: decision_record_pb2.DecisionRecord) -> Iterator[str]:
         parts = f"  part {', '.join(map(str, rule.parts))}" if record.parts and rule.parts else ""
         yield f"rule          {rule.rule_id}  {rule.category}  severity {rule.severity}{parts}"
     yield f"policy        {verdict.policy.name} {verdict.policy.version}  {verdict.policy.content_hash}"
+    if verdict.calibration:
+        yield f"calibration   {verdict.calibration}"
     if record.parts:
         for position, part in enumerate(record.parts):
             decided = verdict_pb2.Outcome.Name(verdict.parts[position].outcome)

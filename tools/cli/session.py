@@ -47,12 +47,13 @@ async def open_client(
     *,
     tenant: str,
     roles: tuple[str, ...],
+    environment: str = "production",
     timeout: float = 5.0,  # noqa: ASYNC109 - the mesh's deadline too
 ) -> AsyncIterator[Moat]:
     """Signed in as `local`; decisions' traces begin here."""
 
     def token() -> str:
-        return mint(topology.tokens, tenant=tenant, roles=roles)
+        return mint(topology.tokens, tenant=tenant, environment=environment, roles=roles)
 
     spans = client_spans(topology)
     try:

@@ -1,0 +1,1 @@
+"""`moat calibrate`, `moat calibrations` and `moat drift`."""
