@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from services.routing.calibration.folder import write as keep
+from services.routing.loading import load
+from tests.support.calibrations import calibration
 from tests.support.detectors import write
 from tests.support.topologies import example_topology
-from tools.cli.check import beside_each_other
+from tools.cli.check import beside_each_other, stale_calibrations
+from tools.cli.failure import Failure
 
 POLICY = {
     "name": "small",
@@ -57,3 +61,22 @@ def test_a_broken_file_in_a_running_mesh_is_named(folder: Path) -> None:
     (folder / "state/detectors/broken.yaml").unlink()
     (folder / "state/lists/broken.yaml").write_text("id: x")
     assert "state/lists/broken.yaml" in problems(folder)["detection"]
+
+
+def test_a_calibration_that_the_policy_leaves_behind_is_named_and_is_no_mistake(folder: Path) -> None:
+    said = {"when": 'score["hate"] >= limit.hate', "category": "hate"}
+    document = POLICY | {"detectors": [], "limits": {"default": {"hate": 0.7}}, "rules": [POLICY["rules"][0] | said]}  # type: ignore[index]
+    path = folder / "policies" / "default.yaml"
+    path.write_text(yaml.safe_dump(document))
+    keep(folder / "state" / "calibrations", calibration(load(path).document))
+    assert stale_calibrations(example_topology(folder), folder / "state") == []
+    path.write_text(yaml.safe_dump(document | {"limits": {"default": {"hate": 0.8}}}))
+    (note,) = stale_calibrations(example_topology(folder), folder / "state")
+    assert note.startswith("routing: calibration demo/production/chat does not hold: made for small 1, whose limits")
+
+
+def test_a_calibration_of_a_running_mesh_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "state" / "calibrations").mkdir()
+    (folder / "state" / "calibrations" / "bad.yaml").write_text("{}")
+    with pytest.raises(Failure, match=r"calibrations/bad\.yaml"):
+        stale_calibrations(example_topology(folder), folder / "state")
