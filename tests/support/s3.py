@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +74,32 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
         finally:
             server.terminate()
             server.wait(30)
+
+
+@asynccontextmanager
+async def behind_tls(server: S3Server, certificate: Path, key: Path) -> AsyncIterator[str]:
+    """The server by https: what comes is decrypted and passed on. The endpoint, by the name `localhost`."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    host, _, port = server.endpoint.removeprefix("http://").partition(":")
+
+    async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
+
+    listener = await asyncio.start_server(passed_on, LOOPBACK, ssl=context)
+    try:
+        yield f"https://localhost:{listener.sockets[0].getsockname()[1]}"
+    finally:
+        listener.close()
+
+
+async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+    sink.close()
 
 
 def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:

@@ -32,6 +32,7 @@ class FolderStore:
         self._folder = folder
         self._max_bytes = max_bytes
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(folder.parent)
         self._bytes = _tidy(folder)
         self._writing = asyncio.Lock()
         STORED_BYTES.set(self._bytes)
@@ -90,6 +91,8 @@ class FolderStore:
         place = self._folder / name
         size = _size(place)
         if place.parent.is_dir():
+            for unfinished in place.parent.glob(f"{place.name}.*{_UNFINISHED}"):
+                unfinished.unlink(missing_ok=True)
             place.unlink(missing_ok=True)
             _sync_folder(place.parent)
         return size

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import psycopg
+import pytest
 from moat.audit.v1 import audit_service_pb2, evidence_store_service_pb2
 
 from tests.contract.audit.service import Service, audit_process, callers
@@ -35,9 +36,9 @@ def rows(service: Service, statement: str) -> list[tuple[str, ...]]:
 
 
 def objects(service: Service) -> set[str]:
-    """Whole ones; what was being written when somebody was killed is none, and is removed later."""
+    """By evidence id; what was being written when the service was killed counts as well."""
     folder = service.topology.process("audit").state_dir / "evidence" / service.tenant
-    return {path.name for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".part")}
+    return {path.name.partition(".")[0] for path in folder.rglob("*") if path.is_file()}
 
 
 async def keep_on(service: Service, kept: dict[str, tuple[KeepItem, bytes]]) -> None:

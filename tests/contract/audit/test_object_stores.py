@@ -14,7 +14,8 @@ import pytest
 from services.audit.evidence.folder import FolderStore
 from services.audit.evidence.object_store import ObjectStore, StoreDown, StoreFull, object_name
 from tests.contract.audit.conftest import MAX_BYTES, STORES, bucket_of
-from tests.support.s3 import S3Server, running_s3
+from tests.support.s3 import S3Server, behind_tls, running_s3
+from tools.launcher.certificates import ensure_authority, ensure_certificate
 
 EVIDENCE = "0190a1b2-0000-7000-8000-00000000000a"
 
@@ -137,6 +138,14 @@ async def test_a_folder_is_counted_and_tidied_when_it_is_opened_again(tmp_path: 
         await store.put(name_in("more"), b"x" * 600)
 
 
+async def test_what_was_left_half_written_goes_with_its_object(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, max_bytes=1000)
+    await store.put(name_in("killed"), b"x")
+    await asyncio.to_thread((tmp_path / f"{name_in('killed')}.1234.part").write_bytes, b"half")
+    await store.delete(name_in("killed"))
+    assert contents(tmp_path) == []
+
+
 async def test_a_put_that_was_given_up_still_counts(tmp_path: Path) -> None:
     store = FolderStore(tmp_path, max_bytes=1000)
     putting = asyncio.create_task(store.put(name_in("given-up"), b"x" * 600))
@@ -186,3 +195,17 @@ async def test_a_bucket_is_down_while_its_server_is_and_has_everything_when_it_i
         await bucket_of(server).get(name_in("kept"))
     with running_s3(tmp_path) as server:
         assert await bucket_of(server).get(name_in("kept")) == b"sealed"
+
+
+async def test_a_bucket_with_a_private_authority_is_believed_by_it_alone(s3: S3Server, tmp_path: Path) -> None:
+    for authority in ("ours", "another"):
+        (tmp_path / authority).mkdir()
+        ensure_authority(tmp_path / authority)
+    ensure_certificate(tmp_path / "ours", "edge", "moat.local")
+    async with behind_tls(s3, tmp_path / "ours" / "edge.pem", tmp_path / "ours" / "edge.key") as endpoint:
+        believed = bucket_of(s3, endpoint=endpoint, ca_file=tmp_path / "ours" / "ca.pem")
+        await believed.put(name_in("private"), b"sealed")
+        assert await believed.get(name_in("private")) == b"sealed"
+        for ca_file in (None, tmp_path / "another" / "ca.pem"):
+            with pytest.raises(StoreDown):
+                await bucket_of(s3, endpoint=endpoint, ca_file=ca_file).get(name_in("private"))
