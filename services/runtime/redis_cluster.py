@@ -9,13 +9,27 @@ from typing import Any
 from redis.asyncio.cluster import RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError, RedisClusterException  # noqa: A004 - redis-py's own
 
 _CONNECT_SECONDS = 1.0
 
 
+class _Cluster(RedisCluster):
+    """redis-py tells a cluster of which no node can be reached by an exception that is no RedisError: loops that go on after
+    RedisErrors would end with it."""
+
+    async def initialize(self, *arguments: Any, **more: Any) -> RedisCluster:  # noqa: ANN401 - redis-py's own
+        """Raises RedisError."""
+        try:
+            await super().initialize(*arguments, **more)
+        except RedisClusterException as error:
+            raise ConnectionError("no node of the cluster can be reached") from error
+        return self
+
+
 def open_cluster(host: str, port: int, password: str, *, timeout_seconds: float = 5.0) -> RedisCluster:
-    """A client that connects on first use and finds a restarted node again. Answers are bytes."""
-    return RedisCluster(
+    """A client that connects on first use and finds a restarted node again. Answers are bytes; what fails is a RedisError."""
+    return _Cluster(
         host=host,
         port=port,
         password=password,

@@ -95,6 +95,8 @@ class Retention:
                 await self.round()
             except (MoatError, SQLAlchemyError, OSError) as error:
                 log.warning("evidence_retention_interrupted", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - whatever it is: what is due must go in a later round
+                log.error("evidence_retention_failed", exc_info=error)
             await asyncio.sleep(self._limits.every_seconds)
 
     async def round(self) -> int:

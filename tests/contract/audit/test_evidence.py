@@ -9,12 +9,14 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
-from moat.audit.v1 import decision_record_pb2, evidence_pb2
+from moat.audit.v1 import decision_record_pb2, evidence_pb2, evidence_store_service_pb2
+from moat.mesh.v1 import item_pb2
 from prometheus_client import REGISTRY
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,16 +30,20 @@ from services.audit.evidence.object_store import ObjectStore, StoreDown, object_
 from services.audit.evidence.reading import Reader
 from services.audit.evidence.retention import Limits, Retention
 from services.audit.evidence.sealed_file import associated_data
+from services.audit.evidence.servicer import EvidenceStoreServicer
+from services.audit.log.append import DecisionLog
 from services.audit.log.keys import RECORD
 from services.audit.store.decisions import Decisions
 from services.runtime.errors import DataLoss, DependencyDown, InvalidRequest, NotFound, WrongState
 from services.runtime.ids import new_id
 from services.runtime.postgres import as_tenant, open_pool
 from services.runtime.principal import Principal
+from services.runtime.redis_cluster import open_cluster
 from services.runtime.topology import Topology
 from tests.contract.audit.conftest import STORES
 from tools.launcher.control import Mesh
 from tools.launcher.database import connection_string
+from tools.launcher.ports import LOOPBACK, Ports
 from tools.launcher.secrets import SUPERUSER
 
 KEK = os.urandom(32)
@@ -462,9 +468,25 @@ async def test_what_never_was_kept_whole_is_deleted_after_a_day(room: Room) -> N
     assert await room.object_of(file) is None
 
 
-async def test_a_file_whose_decision_may_lie_in_a_spool_is_kept_for_its_time(room: Room) -> None:
-    file = dataclasses.replace(room.sealed(b"a picture"), named=True)
-    await room.keeper.keep(file)
+async def test_a_file_that_is_kept_while_the_log_is_away_is_kept_for_its_time(room: Room) -> None:
+    """Its decision lies in a gateway's spool, and may be in the record days from now."""
+    file = room.sealed(b"a picture")
+    item = evidence_store_service_pb2.KeepItem(
+        context=item_pb2.ItemContext(
+            tenant=room.tenant, environment="production", request_id="r-1", decision_id=file.decision_id
+        ),
+        user_id="author",
+        file=file.file,
+        sealed=file.sealed,
+    )
+    with Ports() as ports:
+        away = open_cluster(LOOPBACK, ports.pick(21_000), "password")
+        log = DecisionLog(away, shards=8, remember_seconds=60, longest_backlog=1000)
+        request: Any = evidence_store_service_pb2.KeepEvidenceRequest(items=[item], list=1)
+        context: Any = None
+        async for response in EvidenceStoreServicer(room.keeper, log).KeepEvidence(request, context):
+            assert not response.results[0].HasField("error")
+        await away.aclose()
     room.drained = room.now + 5 * DAY
     room.now += 5 * DAY
     await room.retention.round()
