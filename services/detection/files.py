@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from services.detection.detectors.ledger import Ledger
 from services.detection.detectors.live import LiveDetectors
 from services.detection.detectors.loading import Prepared
 from services.detection.detectors.loading import load as load_detectors
@@ -42,7 +43,8 @@ def live_detectors(
 ) -> tuple[LiveDetectors, Reloading[tuple[Prepared, ...]]]:
     """The detectors, and the files that they follow as long as those are watched. Raises BadDetector."""
     where = folders(topology, settings.detectors, "detectors")
-    detectors = LiveDetectors(triton=f"{topology.triton.host}:{topology.triton.grpc}")
+    ledger = Ledger(topology.process("detection").state_dir / "spent.json")
+    detectors = LiveDetectors(triton=f"{topology.triton.host}:{topology.triton.grpc}", ledger=ledger)
     files = Reloading(
         "detectors",
         where,

@@ -60,6 +60,7 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
             watching(banks, terms, detector_files, releases.plan),
             releases.live.run(),
             releases.shadowing.run(),
+            detectors.ledger.keep(),
         )
     ]
     try:

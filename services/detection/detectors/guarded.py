@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ from services.runtime.logs import log
 
 _TENANTS_QUEUES = 16
 """So many tenants' queues may be full at once; then nobody waits."""
+
+_CLOSE_SECONDS = 2.0
 
 
 class How(StrEnum):
@@ -86,8 +89,9 @@ class Guarded:
         return finding
 
     async def close(self) -> None:
-        """Lets calls end, then the detector goes."""
-        await self._coalescer.drain()
+        """Lets calls end, but not for long; then the detector goes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._coalescer.drain(), _CLOSE_SECONDS)
         await self._asks.close()
 
     def _cut(self, question: Question) -> Question:

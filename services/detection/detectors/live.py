@@ -83,6 +83,7 @@ class LiveDetectors:
         self._panels.clear()
         self._ending.set()
         await asyncio.gather(*self._closing, *(guarded.close() for guarded in gone.values()))
+        await self.ledger.save()
 
     async def _retire(self, guarded: Guarded) -> None:
         # Contents that are being scored may ask it yet, when their scores leave them uncertain.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from pathlib import Path
+
+import pytest
 
 from services.detection.detectors.document import Budget
 from services.detection.detectors.ledger import Ledger
@@ -67,3 +70,46 @@ def test_a_new_day_begins_with_nothing_spent_and_yesterdays_answers_do_not_count
     ledger.settle("d", "t", yesterday, taken=40, spent=90)
     ledger.settle("d", "t", yesterday, taken=40, spent=0)
     assert ledger.spent("d", "t") == 40
+
+
+async def test_a_restart_brings_nothing_back_that_was_spent(tmp_path: Path) -> None:
+    days, file = Days(), tmp_path / "spent.json"
+    ledger = Ledger(file, day=days)
+    assert takes(ledger)
+    assert takes(ledger, "rich")
+    await ledger.save()
+    again = Ledger(file, day=days)
+    assert again.spent("d", "t") == again.spent("d", "rich") == 40
+    assert [takes(again), takes(again)] == [True, False]
+    await again.save()
+    days.day += datetime.timedelta(days=1)
+    assert Ledger(file, day=days).spent("d", "t") == 0
+
+
+async def test_it_is_written_when_it_has_changed_alone(tmp_path: Path) -> None:
+    file = tmp_path / "spent.json"
+    ledger = Ledger(file, day=Days())
+    await ledger.save()
+    assert not file.exists()
+    assert takes(ledger)
+    await ledger.save()
+    file.unlink()
+    await ledger.save()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"2026-11-27": {"d": {"t": "much"}}}', b"\xff"])
+async def test_a_ledger_that_cannot_be_read_is_an_empty_one(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "spent.json"
+    file.write_bytes(content)
+    ledger = Ledger(file, day=Days())
+    assert takes(ledger)
+    await ledger.save()
+    assert Ledger(file, day=Days()).spent("d", "t") == 40
+
+
+async def test_a_disk_that_cannot_be_written_to_harms_nobody(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "gone" / "spent.json", day=Days())
+    assert takes(ledger)
+    await ledger.save()
+    assert takes(ledger)
