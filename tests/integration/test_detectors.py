@@ -123,6 +123,15 @@ async def test_a_server_that_goes_away_costs_its_own_answers_alone(moat: Moat, f
         await until(moat, "gg", {"theirs": "answered"})
 
 
+async def test_without_one_that_is_required_a_line_waits_as_the_policy_says(moat: Moat, folder: Path) -> None:
+    settings = {"url": "http://127.0.0.1:9/"}
+    fields = {"settings": settings, "categories": ["hate"], "surfaces": [SURFACE], "required": True}
+    write(folder, "needed", uses="http_endpoint_answers", **fields)
+    await until(moat, "gg", {"needed": "unavailable"})
+    decision = await moat.moderate(f"good game {uuid.uuid4().hex[:6]}", user_id="u", surface=SURFACE)
+    assert (decision.outcome, list(decision.degraded)) == ("HOLD", ["detectors:hold"])
+
+
 async def test_a_broken_file_leaves_the_last_good_ones_and_is_seen(mesh: Mesh, moat: Moat, folder: Path) -> None:
     write(folder, "addresses_here", uses="phone_number_or_address_shared", surfaces=[SURFACE])
     await until(moat, "gg", {"addresses_here": "answered"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from services.context.behaviour.registry import BEHAVIOURS
 from services.detection.detectors.loading import BadDetector, Prepared, load
 from services.detection.detectors.registry import DETECTORS
 from services.detection.settings import DetectionSettings
@@ -30,7 +31,9 @@ _SECONDS = 2.0
 def register(commands: Commands) -> None:
     """Adds the subcommand."""
     one = commands.add_parser("detectors", help="plugged-in detectors, and how they do")
-    one.add_argument("--all", action="store_true", help="what the files may use instead: the registry")
+    one.add_argument(
+        "--all", action="store_true", help="those that there are instead: what files may use, and behaviour"
+    )
     one.add_argument("--folder", type=Path, action="append", help="where their files are (default: those of the mesh)")
     one.set_defaults(run=_detectors)
 
@@ -40,6 +43,8 @@ def _detectors(arguments: argparse.Namespace) -> int:
         for name, detector in DETECTORS.items():
             kinds = ", ".join(sorted(detector.card.kinds))
             sys.stdout.write(f"{name:<32} {detector.card.place:<11} {kinds:<18} {detector.card.summary}\n")
+        for behaviour in BEHAVIOURS:
+            sys.stdout.write(f"{behaviour.name:<32} {'context':<11} {'behaviour':<18} {behaviour.summary}\n")
         return 0
     folders = arguments.folder or [DetectionSettings().detectors, Home.default().data / "detection" / "detectors"]
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY, generate_latest
 
+from services.context.behaviour.registry import BEHAVIOURS
 from services.detection.detectors import metrics
 from services.detection.detectors.registry import DETECTORS
 from tests.support.detectors import write
@@ -32,7 +33,8 @@ def said(capsys: pytest.CaptureFixture[str], *folders: Path, everything: bool = 
 
 
 def test_all_lists_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [line.split()[0] for line in said(capsys, everything=True).splitlines()] == list(DETECTORS)
+    names = [line.split()[0] for line in said(capsys, everything=True).splitlines()]
+    assert names == [*DETECTORS, *(behaviour.name for behaviour in BEHAVIOURS)]
 
 
 def test_each_file_is_told_with_what_it_asks_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
