@@ -63,9 +63,9 @@ async def silence(questions: Sequence[Question]) -> Sequence[Answer]:
 
 
 def write(folder: Path, name: str, **fields: Any) -> Path:  # noqa: ANN401 - whatever a file may say
-    """A detector's file, enabled unless `fields` say otherwise."""
+    """A detector's file, enabled and patient (a machine may be busy) unless `fields` say otherwise."""
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"name": name, "enabled": True, **fields}))
+    path.write_text(yaml.safe_dump({"name": name, "enabled": True, "deadline_ms": 30_000, **fields}))
     return path
 
 

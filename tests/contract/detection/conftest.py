@@ -32,7 +32,7 @@ async def open_detector(tmp_path: Path) -> AsyncIterator[Opens]:
     made: list[LiveDetectors] = []
 
     async def opens(uses: str, settings: dict[str, Any], **fields: Any) -> Guarded:  # noqa: ANN401 - whatever a file may say
-        write(tmp_path, "theirs", uses=uses, settings=settings, **{"deadline_ms": 5000, **fields})
+        write(tmp_path, "theirs", uses=uses, settings=settings, **fields)
         made.append(LiveDetectors(read(tmp_path)))
         for kind in Kind:
             panel = made[-1].panel(kind, tenant="t", environment="production", surface="chat")
