@@ -12,8 +12,8 @@ import pytest
 from moat_client import Moat, MoatError
 
 from services.runtime.topology import Topology
-from tests.support.speech import conversation, silence, spoken, wav
 from tools.launcher.control import Mesh
+from tools.speech.clips import conversation, silence, spoken, wav
 
 KIND, CRUEL = "Good evening everybody, nice to meet you all.", "You are a stupid worthless idiot."
 MILLIS = len(spoken(KIND)) // 16

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
+import psutil
 import pytest
 import tritonclient.grpc.aio as triton
 from numpy.typing import NDArray
@@ -12,8 +14,9 @@ from tritonclient.utils import InferenceServerException
 
 from services.runtime.topology import Topology
 from tests.support.mesh import running_mesh
-from tests.support.speech import RATE, silence, spoken
+from tools.launcher import triton_health
 from tools.launcher.control import Mesh
+from tools.speech.clips import RATE, silence, spoken
 
 pytestmark = pytest.mark.xdist_group("triton")
 
@@ -75,3 +78,45 @@ async def test_what_is_longer_than_it_can_hear_is_refused(client: triton.Inferen
     said = spoken("You are a stupid worthless idiot.")
     words, _, _ = await heard(client, np.concatenate([said, silence(30)])[: 30 * RATE])
     assert words == "You are a stupid worthless idiot."
+
+
+async def test_a_model_that_is_busy_is_not_loaded_again(
+    server: Mesh, client: triton.InferenceServerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_health, "_INFERENCE_SECONDS", 0.05)
+    health = triton_health.TritonHealth(Topology.load(server.home.topology).triton)
+    talk = np.concatenate([spoken("You are a stupid worthless idiot."), spoken("I am going to kill you tonight.")])
+    talking = [asyncio.create_task(heard(client, talk)) for _ in range(8)]
+    while not all(one.done() for one in talking):
+        assert await health.probe()
+        await asyncio.sleep(0.05)
+    assert {state for _, state, _ in await asyncio.gather(*talking)} <= {"heard", "unclear"}
+
+
+async def test_a_model_that_hangs_is(
+    server: Mesh, client: triton.InferenceServerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triton_health, "_INFERENCE_SECONDS", 0.2)
+    monkeypatch.setattr(triton_health, "_STUCK_SECONDS", 1.0)
+    health = triton_health.TritonHealth(Topology.load(server.home.topology).triton)
+    assert await health.probe()
+    status = server.status()
+    assert status is not None
+    children = psutil.Process(status.programs["triton"].pid).children()
+    (stub,) = [one for one in children if any("speech_text" in word for word in one.cmdline())]
+    stub.suspend()
+    try:
+        with pytest.raises(ConnectionError, match="speech_text"):
+            await refused(health)
+    finally:
+        stub.resume()
+    await heard(client, spoken("Hello."))
+
+
+async def refused(health: triton_health.TritonHealth) -> None:
+    """Asks until it says no."""
+    async with asyncio.timeout(60):
+        while True:
+            health._well_until.clear()
+            assert await health.probe()
+            await asyncio.sleep(0.05)

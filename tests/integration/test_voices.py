@@ -14,9 +14,9 @@ import pytest
 from moat_client import Decision, Moat, Utterance
 
 from services.runtime.topology import Topology
-from tests.support.speech import RATE, conversation, silence, spoken, wav
 from tools.launcher.control import Mesh
 from tools.launcher.home import ROOT
+from tools.speech.clips import RATE, conversation, silence, spoken, wav
 
 KIND, CRUEL = "Thanks for the game, that was close.", "You are a stupid worthless idiot."
 

@@ -1,4 +1,5 @@
-"""`python -m tools.demo`: plays `samples/conversation.jsonl` and pictures through the running mesh, and checks that it worked."""
+"""`python -m tools.demo`: plays `samples/conversation.jsonl`, pictures and clips through the running mesh, and checks that all
+went well."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from moat_client import Decision, Moat, MoatError
 from services.runtime.topology import Topology
 from tools.cli.failure import Failure
 from tools.cli.session import open_client, running_topology
+from tools.demo.clips import speak
 from tools.demo.pictures import show
 from tools.demo.play import Played, play, read_lines, summary
 from tools.launcher.home import ROOT
@@ -45,6 +47,7 @@ async def _run(topology: Topology) -> list[str]:
         sys.stdout.write(summary(played))
         problems = _check_answers(played)
         problems += await show(moat, topology.process("detection").state_dir / "banks", tell=sys.stdout.write)
+        problems += await speak(moat, tell=sys.stdout.write)
         problems += await _check_records(moat, played)
     decisions = [one.answer for one in played if isinstance(one.answer, Decision)]
     page = f"http://{topology.collector.host}:{topology.collector.page}"

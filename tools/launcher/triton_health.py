@@ -1,7 +1,8 @@
 """Asks Triton for real inferences, and reloads a model whose process died.
 
 When the process behind a Python-based model dies, Triton goes on calling the model ready and fails every request to it,
-for good. So only an inference tells, and only unloading and loading again cures.
+for good. So only an inference tells, and only unloading and loading again cures. A dead one fails at once; one that does not
+answer in time may have other work before this, and is well as long as it gets that done.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _INFERENCE_SECONDS = 2.0
 _UNLOAD_SECONDS = 10.0
 _SHARE = 0.01
 """Of a model's time that probing it may take: a large one is asked less often, a small one every time."""
+_STUCK_SECONDS = 60.0
+"""A model that finishes nothing for so long hangs. The longest utterance takes a second or two, and many times that on a machine
+that everybody wants at once; to load a model again that is busy would make it worse."""
 _LONGEST_SECONDS = 5.0
 """Between two probes of a model, however long one takes."""
 
@@ -39,6 +43,8 @@ class TritonHealth:
         self._client: triton.InferenceServerClient | None = None
         self._sick: dict[str, list[str]] = {}
         """By model: the versions that do not answer; none if no version is ready."""
+        self._done: dict[_Version, tuple[int, float]] = {}
+        """Of what did not answer in time: how many requests it had finished, and when it had."""
         self._well_until: dict[_Version, float] = {}
         """On the monotonic clock: before that it is not asked again."""
 
@@ -108,12 +114,25 @@ class TritonHealth:
         try:
             await client.infer(name, inputs, model_version=version, client_timeout=_INFERENCE_SECONDS)
         except InferenceServerException as error:
+            if error.status() == "StatusCode.DEADLINE_EXCEEDED":
+                return await self._gets_work_done(client, (name, version))
             # What the model itself refuses it has looked at: then its process lives.
             if error.status() == "StatusCode.INVALID_ARGUMENT":
                 return True
             # A version may have been unloaded since it was listed: a release that has gone.
             return version not in (await self._models(client)).get(name, [])
+        self._done.pop((name, version), None)
         return True
+
+    async def _gets_work_done(self, client: triton.InferenceServerClient, one: _Version) -> bool:
+        statistics = await client.get_inference_statistics(*one)
+        done = sum(model.inference_stats.success.count for model in statistics.model_stats)
+        now = time.monotonic()
+        before, since = self._done.get(one, (-1, now))
+        if done != before:
+            self._done[one] = done, now
+            return True
+        return now - since < _STUCK_SECONDS
 
 
 def _blank(name: str, datatype: str, shape: list[int]) -> triton.InferInput:

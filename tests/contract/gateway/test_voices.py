@@ -14,7 +14,7 @@ from moat.moderation.v1 import moderation_service_pb2 as api
 from gateway.voices.voice import Voice
 from tests.contract.gateway.fake_mesh import caller, reason
 from tests.contract.gateway.waiting import until
-from tests.support.speech import RATE, conversation, silence, spoken
+from tools.speech.clips import RATE, conversation, silence, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,7 +11,7 @@ from services.detection.settings import DetectionSettings
 from services.detection.sounds.decode import Clip, decode
 from services.runtime.sound.activity import Weights
 from services.runtime.sound.resampler import Resampler
-from tests.support.speech import RATE, conversation, silence, spoken, wav
+from tools.speech.clips import RATE, conversation, silence, spoken, wav
 
 WEIGHTS = Weights.load(DetectionSettings().voice_activity)
 TEXTS = ("Good evening everybody, nice to meet you all.", "You are a stupid worthless idiot.")

@@ -11,7 +11,7 @@ import pytest
 from services.detection.settings import DetectionSettings
 from services.detection.sounds.decoder import ClipDecoder
 from services.runtime.errors import InvalidRequest
-from tests.support.speech import conversation, wav
+from tools.speech.clips import conversation, wav
 
 GOOD = wav(conversation(["Good evening everybody."]))
 START = Callable[..., Awaitable[ClipDecoder]]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from services.detection.sounds.wav import Sound, read
 from services.detection.worker import Refused
-from tests.support.speech import RATE, wav
+from tools.speech.clips import RATE, wav
 
 TONE = np.sin(np.arange(RATE) * 2 * np.pi * 440 / RATE).astype(np.float32)
 PCM = np.round(TONE * 32767).astype("<i2")

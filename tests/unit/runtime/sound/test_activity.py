@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from services.detection.settings import DetectionSettings
 from services.runtime.sound.activity import FRAME, VoiceActivity, Weights
-from tests.support.speech import RATE, silence, spoken
+from tools.speech.clips import RATE, silence, spoken
 
 PUBLISHED = (
     0.02,

@@ -1,4 +1,4 @@
-"""`python -m tests.support.synthesis TEXT`: eSpeak NG says it, and its samples go to stdout: its rate (4 bytes), then 16-bit PCM.
+"""`python -m tools.speech.synthesis TEXT`: eSpeak NG says it, and its samples go to stdout: its rate (4 bytes), then 16-bit PCM.
 
 A process each time: what it said before would be heard in what it says next.
 """
@@ -17,6 +17,7 @@ _HEARD = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c
 
 
 def main() -> None:
+    """Says its argument."""
     chunks: list[bytes] = []
 
     def heard(samples: ctypes._Pointer[ctypes.c_short], count: int, _: int | None) -> int:

@@ -1,4 +1,4 @@
-"""Speech made here by a synthesiser from a package (eSpeak NG), the same every time. It is nobody's voice."""
+"""Sentences, silences and conversations as samples and as files, the same every time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from tools.launcher.home import ROOT
 
 RATE = 16_000
+"""Samples a second."""
 
 
 @cache
 def spoken(text: str) -> NDArray[np.int16]:
     """`text`, at 16 kHz."""
-    command = [sys.executable, "-m", "tests.support.synthesis", text]
+    command = [sys.executable, "-m", "tools.speech.synthesis", text]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     (rate,) = struct.unpack_from("<I", said)
     whole = np.frombuffer(said, dtype="<i2", offset=4)
