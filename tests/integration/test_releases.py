@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import psutil
 import pytest
 from moat_client import Decision, Moat
 from prometheus_client.parser import text_string_to_metric_families
@@ -181,6 +182,32 @@ async def test_a_shadow_is_compared_and_decides_nothing(
                 )
                 > 0
             )
+    await cli(mesh, "shadow", "--off")
+
+
+def stubs(mesh: Mesh, version: str) -> list[psutil.Process]:
+    """The processes behind one version of the deep model."""
+    status = mesh.status()
+    assert status is not None
+    return [
+        child
+        for child in psutil.Process(status.programs["triton"].pid).children()
+        if child.status() != psutil.STATUS_ZOMBIE and f"/deep_text/{version}/" in " ".join(child.cmdline())
+    ]
+
+
+async def test_when_the_model_that_is_tried_dies_the_live_one_does_not_notice(
+    mesh: Mesh, moat: Moat, topology: Topology
+) -> None:
+    await cli(mesh, "shadow", OTHER)
+    before = stubs(mesh, "9")
+    async with load(moat) as seen:
+        for process in before:
+            process.kill()
+        async with asyncio.timeout(60):
+            while not set(stubs(mesh, "9")) - set(before) or "9" not in await loaded(topology):
+                await asyncio.sleep(0.1)
+    assert (seen.errors, seen.degraded) == ([], [])
     await cli(mesh, "shadow", "--off")
 
 
