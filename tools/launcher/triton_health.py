@@ -52,17 +52,20 @@ class TritonHealth:
         """Whether every model of the repository answers, in each version that is loaded. Raises ConnectionError naming those
         that do not: one that could not be loaded leaves the others, and the server, ready."""
         client = self._connect()
-        known, self._well_until = self._well_until, {}
+        known = self._well_until
         if not await client.is_server_ready():
             return False
         loaded = await self._models(client)
         self._sick = {name: [] for name, versions in loaded.items() if not versions}
         now = time.monotonic()
-        for one in sorted((name, version) for name, versions in loaded.items() for version in versions):
-            if known.get(one, 0.0) > now:
-                self._well_until[one] = known[one]
-            elif not await self._is_well(client, one):
-                self._sick.setdefault(one[0], []).append(one[1])
+        every = sorted((name, version) for name, versions in loaded.items() for version in versions)
+        self._well_until = {one: known[one] for one in every if known.get(one, 0.0) > now}
+        due = [one for one in every if one not in self._well_until]
+        # At once: who waits for one that is busy would have no time left for the others.
+        answers = await asyncio.gather(*(self._is_well(client, one) for one in due))
+        for (name, version), well in zip(due, answers, strict=True):
+            if not well:
+                self._sick.setdefault(name, []).append(version)
         if self._sick:
             raise ConnectionError(f"no answer from {', '.join(self._sick)}")
         return True
