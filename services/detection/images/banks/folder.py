@@ -55,7 +55,7 @@ class BankFiles:
     def about(self) -> Bank:
         """What it is. Raises BadBank."""
         try:
-            return Bank.model_validate(yaml.safe_load(self._about.read_bytes()) or {})
+            return Bank.model_validate(_named(yaml.safe_load(self._about.read_bytes()) or {}))
         except FileNotFoundError:
             return Bank()
         except (OSError, yaml.YAMLError, ValidationError) as error:
@@ -109,6 +109,13 @@ def signature(folders: Sequence[Path]) -> Signature:
                 continue
             seen.append((str(path), about.st_mtime_ns, about.st_size))
     return tuple(seen)
+
+
+def _named(about: object) -> object:
+    """YAML reads a bare `on` as a boolean, and people write `on: false`."""
+    if not isinstance(about, dict):
+        return about
+    return {"on" if key is True else key: value for key, value in about.items()}
 
 
 def _replace(path: Path, text: str) -> None:

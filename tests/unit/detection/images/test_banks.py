@@ -11,7 +11,7 @@ from moat.detection.v1 import signals_pb2
 
 from services.detection.images.banks.banks import Asker, Banks
 from services.detection.images.banks.entries import BadBank, Entry, read_csv, read_json, write_csv, write_json
-from services.detection.images.banks.folder import Bank, BankFiles
+from services.detection.images.banks.folder import Bank, BankFiles, banks_in
 from services.detection.images.banks.live import live_banks
 from services.detection.images.pdq import Pdq
 
@@ -195,6 +195,14 @@ def test_a_mistake_in_what_is_said_about_a_bank_is_named(tmp_path: Path) -> None
     (tmp_path / "one.yaml").write_text("percentage: 50\n")
     with pytest.raises(BadBank, match=r"one\.yaml.*\n.*percentage"):
         Banks.load([tmp_path])
+
+
+@pytest.mark.parametrize("written", ["on: false", '"on": false', "on: no", "on: off"])
+def test_a_bank_is_off_however_a_hand_has_written_that(tmp_path: Path, written: str) -> None:
+    (tmp_path / "one.csv").write_text("id,pdq,category\n")
+    (tmp_path / "one.yaml").write_text(f"{written}\npercent: 50\n")
+    (bank,) = banks_in([tmp_path])
+    assert (bank.about().on, bank.about().percent) == (False, 50)
 
 
 def test_the_version_is_of_the_content(tmp_path: Path) -> None:
