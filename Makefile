@@ -82,6 +82,7 @@ lock: setup-dev ## resolve requirements/*.in into *.txt with hashes
 		override=requirements/$$name.override; \
 		$(PY) -m uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 			--no-annotate --custom-compile-command "make lock" $$([ -f $$override ] && echo --override $$override) \
+			$$([ -f $$override ] && sed -n 's/^\([a-z0-9-]*\) ; sys_platform == "never"$$/--no-emit-package \1/p' $$override) \
 			requirements/$$name.in -o requirements/$$name.txt \
 			|| exit 1; \
 	done

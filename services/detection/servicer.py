@@ -83,7 +83,7 @@ class DetectionServicer(detection_service_pb2_grpc.DetectionServiceServicer):
             return _error(index, error)
         timing = watch.timing()
         timing.stages.extend(seen.stages)
-        return detection_service_pb2.ScoreResult(index=index, signals=seen.signals, timing=timing)
+        return detection_service_pb2.ScoreResult(index=index, signals=seen.signals, timing=timing, words=seen.words)
 
     async def _listen(
         self, item: detection_service_pb2.ScoreItem, index: int, watch: Stopwatch
@@ -125,6 +125,7 @@ def _picture(item: detection_service_pb2.ScoreItem) -> Picture:
         item_id=item.context.request_id,
         traceparent=item.context.traceparent,
         deadline=None if left is None else time.monotonic() + left,
+        surface=item.surface,
     )
 
 

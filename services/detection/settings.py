@@ -65,6 +65,14 @@ class DetectionSettings(ServiceSettings):
     """Bytes of address space of such a process. Forty million pixels take 160 MB, twice that with transparency."""
     image_batch: int = Field(default=4, ge=1, le=8)
     """Pictures a call to the model; its own bound is 8."""
+    image_text: bool = True
+    """Whether words in pictures are read."""
+    image_text_queue: int = Field(default=8, ge=1)
+    """Pictures with words that may wait for the reader; the words of more are not read, and the policy says what then."""
+    image_text_seconds: float = Field(default=1.0, gt=0, le=30)
+    """How long lines of one picture are read; what is left is not."""
+    image_text_kept: int = Field(default=65_536, ge=0)
+    """Code points of words kept in mind of each tenant, for pictures of the same bytes."""
     image_cache_seconds: float = Field(default=3600, ge=0)
     """How long what the model said of a picture holds for those that look the same, within a tenant; 0 is no cache."""
     image_cache_pictures: int = Field(default=4096, ge=1)

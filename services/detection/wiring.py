@@ -16,6 +16,9 @@ from services.detection.images.cache import JudgementCache
 from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import NsfwModel
 from services.detection.images.scorer import ImageScorer
+from services.detection.images.words.kept import KeptWords
+from services.detection.images.words.models import TextModels
+from services.detection.images.words.tier import WordsTier
 from services.detection.language import Languages
 from services.detection.releases.assembling import Assembling
 from services.detection.releases.loading import load_release
@@ -49,7 +52,10 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
     )
     lines = CachingScorer(DetectingScorer(releases.scorer, detectors), _cache(settings))
     sounds = Sounds(triton, lines, settings)
-    servicer = DetectionServicer(lines, ImageScorer(decoder, model, banks, cache), sounds.scorer, detectors)
+    text = _text_models(triton, settings)
+    words = WordsTier(text, lines, _kept_words(settings)) if settings.image_text else None
+    images = ImageScorer(decoder, model, banks, cache, words)
+    servicer = DetectionServicer(lines, images, sounds.scorer, detectors)
     served = Served(
         detection_service_pb2.DESCRIPTOR.services_by_name["DetectionService"],
         partial(detection_service_pb2_grpc.add_DetectionServiceServicer_to_server, servicer),
@@ -69,7 +75,7 @@ async def serve(topology: Topology, settings: DetectionSettings) -> None:
         await Server(server_settings(topology, "detection"), [served]).run()
     finally:
         await end_tasks(beside)
-        for part in (decoder, sounds, model, releases, detectors):
+        for part in (decoder, sounds, model, text, releases, detectors):
             await part.close()
 
 
@@ -80,6 +86,24 @@ def _decoder(settings: DetectionSettings) -> Decoder:
         cpu_seconds=settings.image_cpu_seconds,
         most_pixels=settings.image_pixels,
         most_bytes=settings.image_memory,
+        words=settings.image_text,
+    )
+
+
+def _text_models(triton: str, settings: DetectionSettings) -> TextModels:
+    return TextModels(
+        triton,
+        finder_queue=settings.image_queue,
+        reader_queue=settings.image_text_queue,
+        seconds=settings.image_text_seconds,
+    )
+
+
+def _kept_words(settings: DetectionSettings) -> KeptWords:
+    return KeptWords(
+        code_points=settings.image_text_kept,
+        owners=settings.image_cache_tenants,
+        seconds=settings.image_cache_seconds,
     )
 
 

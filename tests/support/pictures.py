@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 
 def drawing(seed: int, width: int = 640, height: int = 480) -> Image.Image:
@@ -42,3 +42,14 @@ def changed_a_little(image: Image.Image) -> bytes:
 def bomb(side: int = 9000) -> bytes:
     """A hundred kilobytes that claim to be eighty million pixels."""
     return encoded(Image.new("1", (side, side)), "PNG")
+
+
+def with_words(*lines: str, seed: int = 1, size: int = 32, width: int = 640, height: int = 480) -> Image.Image:
+    """A drawing with lines of words over it, white with a dark edge as memes have them, the first at the top."""
+    image = drawing(seed, width, height)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(size=size)
+    for number, line in enumerate(lines):
+        at = (24, 24 + number * round(size * 1.6))
+        draw.text(at, line, font=font, fill="white", stroke_width=max(1, size // 12), stroke_fill="black")
+    return image

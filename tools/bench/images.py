@@ -15,7 +15,7 @@ from io import BytesIO
 import numpy as np
 import uvloop
 from moat_client import Moat
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from services.detection.images.banks.index import HashIndex
 from tools.bench.meshes import RunningMesh, mesh
@@ -26,6 +26,15 @@ _QUERIES = 500
 _ONE_BY_ONE = 40
 _AT_ONCE = 100
 _SIZES = {"640 x 480": (640, 480), "1920 x 1080": (1920, 1080), "4000 x 3000": (4000, 3000)}
+
+_WORDS = {"one line": 1, "two lines": 2, "eight lines": 8}
+_POINTS = 28
+_SAID = (
+    "ready for the dungeon tonight",
+    "winter sale ends on sunday",
+    "this map is far too large",
+    "thanks for the shield",
+)
 
 
 def main() -> int:
@@ -63,6 +72,10 @@ async def _pictures(one: RunningMesh) -> None:
             await moat.moderate_image(_picture(_ONE_BY_ONE, size), user_id="warm")
             taken = [await _timed(partial(moat.moderate_image, data, user_id=_someone())) for data in pictures]
             _say(f"one by one, {name}, {len(pictures[0]) // 1024} KiB", _marks(taken))
+        for name, lines in _WORDS.items():
+            pictures = [_picture(2000 + seed, (640, 480), lines) for seed in range(_ONE_BY_ONE)]
+            taken = [await _timed(partial(moat.moderate_image, data, user_id=_someone())) for data in pictures]
+            _say(f"one by one, 640 x 480, {name}", _marks(taken))
         alone = [await _timed(partial(_line, moat)) for _ in range(_ONE_BY_ONE)]
         pictures = [_picture(1000 + seed, (640, 480)) for seed in range(_AT_ONCE)]
         began = time.perf_counter()
@@ -92,11 +105,17 @@ def _someone() -> str:
     return str(uuid.uuid4())
 
 
-def _picture(seed: int, size: tuple[int, int]) -> bytes:
-    """Soft blobs of colour; no two are alike to PDQ."""
+def _picture(seed: int, size: tuple[int, int], lines: int = 0) -> bytes:
+    """Soft blobs of colour with lines of words over them, as memes have them; no two are alike to PDQ."""
     colours = np.random.default_rng((seed, *size)).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    image = Image.fromarray(colours).resize(size, Image.Resampling.BICUBIC)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=_POINTS)
+    for line in range(lines):
+        top = 12 + line * (size[1] - 64) // max(1, lines - 1)
+        said = f"{_SAID[(seed + line) % len(_SAID)]} {seed % 100}"
+        draw.text((24, top), said, font=font, fill="white", stroke_width=2, stroke_fill="black")
     file = BytesIO()
-    Image.fromarray(colours).resize(size, Image.Resampling.BICUBIC).save(file, "JPEG", quality=85)
+    image.save(file, "JPEG", quality=85)
     return file.getvalue()
 
 

@@ -17,6 +17,8 @@ from services.detection.images.decode import Decoded
 from services.detection.images.decoder import Decoder
 from services.detection.images.nsfw import CATEGORY, MODEL, MODEL_VERSION, Look, NsfwModel, Opinion
 from services.detection.images.pdq import GOOD_QUALITY
+from services.detection.images.words.tier import Read, WordsTier
+from services.detection.scorer import Line
 from services.detection.stages import stage
 from services.detection.workers import Encoded, Unpacked
 from services.runtime.errors import MoatError, OutOfTime, OverQuota
@@ -38,6 +40,20 @@ class Picture:
     traceparent: str = ""
     deadline: float | None = None
     """On `time.monotonic`'s clock."""
+    surface: str = ""
+
+    @property
+    def line(self) -> Line:
+        """What a line of the same author at the same place would be, without words."""
+        return Line(
+            "",
+            traceparent=self.traceparent,
+            tenant=self.tenant,
+            deadline=self.deadline,
+            environment=self.environment,
+            surface=self.surface,
+            item=self.item_id,
+        )
 
 
 @dataclass(slots=True)
@@ -46,17 +62,27 @@ class Seen:
 
     signals: signals_pb2.Signals
     stages: list[item_pb2.HopTiming.Stage]
+    words: signals_pb2.FoundWords | None = None
+    """Words that were read in it. Content, unlike the signals."""
 
 
 class ImageScorer:
     """Everything about pictures."""
 
-    def __init__(self, decoder: Decoder, model: NsfwModel, banks: Current[Banks], cache: JudgementCache) -> None:
-        """See `wiring`."""
+    def __init__(
+        self,
+        decoder: Decoder,
+        model: NsfwModel,
+        banks: Current[Banks],
+        cache: JudgementCache,
+        words: WordsTier | None = None,
+    ) -> None:
+        """See `wiring`. Without `words` none are read."""
         self._decoder = decoder
         self._model = model
         self._banks = banks
         self._cache = cache
+        self._words = words
 
     async def score(self, picture: Picture) -> Seen:
         """Raises InvalidRequest for what is no picture, OverQuota or OutOfTime when it had no turn with the decoder."""
@@ -66,15 +92,31 @@ class ImageScorer:
         # Four megabytes take milliseconds, in which the event loop has better to do.
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(picture.data).digest())
         known = self._cache.exact(owner, sha256, time.monotonic())
+        read = self._words.kept(owner, sha256) if self._words is not None else None
         how = "exact"
-        if known is None:
+        if known is None or (self._words is not None and read is None):
             unpacked = await self._unpacked(picture)
             seen.stages.append(stage("decode", began, unpacked.asked, unpacked.seconds))
-            known, how = await self._judged(picture, unpacked, seen, began)
-            if known.probability is not None:
+            reading = asyncio.create_task(self._read(picture, sha256, unpacked.decoded, read))
+            try:
+                if known is None:
+                    known, how = await self._judged(picture, unpacked, seen, began)
+                read = await reading
+            finally:
+                reading.cancel()
+            if known.probability is not None and how != "exact":
                 self._cache.keep(owner, sha256, known)
         self._tell(seen.signals, known, how, picture)
+        if self._words is not None and read is not None:
+            seen.stages.extend(stage(name, began, asked, seconds) for name, asked, seconds in read.calls)
+            seen.words = await self._words.tell(seen.signals, read, picture.line)
         return seen
+
+    async def _read(self, picture: Picture, sha256: bytes, decoded: Decoded, read: Read | None) -> Read | None:
+        """What the picture says; looked at anew even where it only looks like one that was."""
+        if self._words is None or read is not None:
+            return read
+        return await self._words.read((picture.tenant, picture.environment), sha256, decoded, picture.line)
 
     async def _unpacked(self, picture: Picture) -> Unpacked[Decoded]:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
 from moat_client.coalescer import QueueFull
@@ -37,7 +38,7 @@ async def start() -> AsyncIterator[START]:
     async with AsyncExitStack() as stack:
 
         async def started(command: Sequence[str] = (), *, cpu_seconds: float = 20, queue: int = 8) -> Decoder:
-            more = {"command": command} if command else {}
+            more: dict[str, Any] = {"command": command} if command else {}
             decoder = Decoder(
                 workers=1, queue=queue, cpu_seconds=cpu_seconds, most_pixels=40_000_000, most_bytes=1 << 30, **more
             )

@@ -1,0 +1,1 @@
+"""Trains the finder of words in pictures, on pictures made here."""
