@@ -31,8 +31,7 @@ def main() -> int:
     page = "\n".join(_page(arguments.data, arguments.profanity_check)) + "\n"
     settings = DetectionSettings()
     release_card.write(settings.live_release(), page, date=datetime.now(UTC).date().isoformat())
-    if settings.plan == DetectionSettings.model_fields["plan"].default:
-        # With a plan of its own (DETECTION_PLAN) somebody measures a release that is not live yet.
+    if _is_live():
         _PAGE.write_text(page)
         for card in sorted(_CARDS.glob("*_text.md")):
             card.write_text(report.with_figures(card.read_text(), page))
@@ -40,11 +39,17 @@ def main() -> int:
     return 0
 
 
+def _is_live() -> bool:
+    """With a plan of its own (DETECTION_PLAN) somebody measures a release that is not live yet."""
+    return bool(DetectionSettings().plan == DetectionSettings.model_fields["plan"].default)
+
+
 def _page(data: Path, profanity_check: Path | None) -> Iterator[str]:
     lines = list(read(data / "dev", share_alike=True, raw=True))
     texts = [line.text for line in lines]
     found = scoring.cascade(texts)
-    calibration.write_page(lines, found.scores)
+    if _is_live():
+        calibration.write_page(lines, found.scores)
     labels = label_matrix(lines)
     prototype = scoring.prototype(texts)
     yield from _INTRODUCTION

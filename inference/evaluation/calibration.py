@@ -74,7 +74,11 @@ def main() -> int:
     """Returns the exit code."""
     parser = argparse.ArgumentParser(prog="inference.evaluation.calibration", description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="holds dev/")
-    lines = list(read(parser.parse_args().data / "dev", share_alike=True, raw=True))
+    folder = parser.parse_args().data / "dev"
+    lines = list(read(folder, share_alike=True, raw=True))
+    if not lines:
+        sys.stderr.write(f"there are no lines in {folder}; name another folder with --data\n")
+        return 1
     sys.stdout.write(write_page(lines, scoring.cascade([line.text for line in lines]).scores))
     return 0
 

@@ -7,11 +7,11 @@ import os
 import sys
 
 from tools.cli import banks, check, decision, detectors, evidence, mesh, moderate, releases, score, voice
-from tools.cli.calibration import calibrate, drift, listing
+from tools.cli.calibration import calibrate, drift, listing, sample
 from tools.cli.failure import Failure
 
 _PARTS = (
-    mesh, moderate, voice, decision, evidence, score, calibrate, listing, drift, banks, detectors, releases, check
+    mesh, moderate, voice, decision, evidence, score, sample, calibrate, listing, drift, banks, detectors, releases, check
 )  # fmt: skip
 """Modules with `register(commands)`, in the order in which help lists them."""
 

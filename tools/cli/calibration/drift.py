@@ -8,7 +8,6 @@ import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from moat_client import Moat, MoatError
@@ -19,6 +18,7 @@ from services.routing.calibration.histogram import ACT, STEPS, WATCH, ks, psi, s
 from services.routing.document import CATEGORIES
 from services.routing.settings import RoutingSettings
 from tools.cli.calibration.recorded import Text, place_filter, recorded
+from tools.cli.calibration.times import moment, span
 from tools.cli.failure import Failure
 from tools.cli.session import explained, open_client, running_topology
 from tools.launcher.home import Home
@@ -54,10 +54,10 @@ def register(commands: Commands) -> None:
     one.add_argument("--environment", default="production")
     one.add_argument("--surface", default="", help="this one alone")
     one.add_argument(
-        "--from", dest="begin", type=_time, default="", metavar="TIME", help="2026-11-01 or 2026-11-01T06:00:00Z"
+        "--from", dest="begin", type=moment, default="", metavar="TIME", help="2026-11-01 or 2026-11-01T06:00:00Z"
     )
-    one.add_argument("--to", dest="end", type=_time, default="", metavar="TIME", help="before it; now if absent")
-    one.add_argument("--against", type=_span, metavar="TIME..TIME",
+    one.add_argument("--to", dest="end", type=moment, default="", metavar="TIME", help="before it; now if absent")
+    one.add_argument("--against", type=span, metavar="TIME..TIME",
                      help="another time (default: the reference of the surface's calibration)")  # fmt: skip
     one.add_argument("--most", type=int, default=5000, help="texts to read of each time, the latest")
     one.set_defaults(run=_drift)
@@ -70,7 +70,7 @@ def _drift(arguments: argparse.Namespace) -> int:
         now, before = asyncio.run(_read(arguments, calibrations))
     except MoatError as error:
         raise explained(error) from None
-    lines = [line for group in sorted(now) for line in _compare(group, now[group], before, calibrations)]
+    lines = [line for group in sorted(now) for line in compare(group, now[group], before, calibrations)]
     if not lines:
         raise Failure("nothing was decided in that time")
     sys.stdout.write("".join(f"{line}\n" for line, _ in lines))
@@ -114,7 +114,7 @@ def _count(seen: Counts, text: Text, calibration: Calibration | None) -> None:
         seen.crossed[limit] += text.scores.get(one.category, 0.0) >= one.value
 
 
-def _compare(
+def compare(
     group: Group, now: Counts, before: Mapping[Group, Counts], calibrations: Mapping[str, Calibration]
 ) -> Iterator[tuple[str, bool]]:
     """Lines, and whether each says that somebody must act."""
@@ -161,21 +161,3 @@ def _calibrations(arguments: argparse.Namespace) -> dict[str, Calibration]:
         place = "/".join(filter(None, (arguments.tenant, arguments.environment, arguments.surface)))
         raise Failure(f"{place} is not calibrated; say `--against TIME..TIME`")
     return found
-
-
-def _time(text: str) -> str:
-    """RFC 3339 in UTC, of a date or a time with its zone."""
-    try:
-        time = datetime.fromisoformat(text if "T" in text else f"{text}T00:00:00+00:00")
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: 2026-11-01, or 2026-11-01T06:00:00Z")
-    return time.isoformat()
-
-
-def _span(text: str) -> tuple[str, str]:
-    begin, dots, end = text.partition("..")
-    if not dots or not begin or not end:
-        raise argparse.ArgumentTypeError(f"{text!r} is no span of time: 2026-10-01..2026-11-01")
-    return _time(begin), _time(end)

@@ -54,6 +54,8 @@ class DecisionLabel(_Strict):
 
     decision_id: str
     part: Annotated[int, Field(ge=0, le=7)] | None = None
+    content: str = ""
+    """For the reviewer's eyes; not read."""
 
     @field_validator("decision_id")
     @classmethod

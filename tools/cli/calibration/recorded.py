@@ -20,6 +20,9 @@ _PAGE = 200
 class Text(NamedTuple):
     """A text that was decided."""
 
+    decision_id: str
+    part: int | None
+    """Which of several things; None for content that is one."""
     surface: str
     language: str
     models: dict[str, str]
@@ -34,10 +37,10 @@ async def recorded(moat: Moat, filter_: str, most: int) -> AsyncIterator[Text]:
     while given < most:
         page = await moat.list_decisions(filter_, page_size=_PAGE, page_token=token)
         for record in page.decisions:
-            for signals in _texts(record):
+            for part, signals in _texts(record):
                 if given < most:
                     given += 1
-                    yield _text(record, signals)
+                    yield _text(record, part, signals)
         token = page.next_page_token
         if not token:
             return
@@ -51,14 +54,22 @@ def place_filter(surface: str, begin: str = "", end: str = "") -> str:
     return " AND ".join(terms)
 
 
-def _texts(record: decision_record_pb2.DecisionRecord) -> list[signals_pb2.Signals]:
+def _texts(record: decision_record_pb2.DecisionRecord) -> list[tuple[int | None, signals_pb2.Signals]]:
+    found: list[tuple[int | None, signals_pb2.Signals]]
     if record.parts:
-        found = [part.signals for part in record.parts if part.kind == "text"]
+        found = [(position, part.signals) for position, part in enumerate(record.parts) if part.kind == "text"]
     else:
-        found = [record.signals] if kind_of(record.signals) == "text" else []
-    return [signals for signals in found if signals.scores]
+        found = [(None, record.signals)] if kind_of(record.signals) == "text" else []
+    return [(part, signals) for part, signals in found if signals.scores]
 
 
-def _text(record: decision_record_pb2.DecisionRecord, signals: signals_pb2.Signals) -> Text:
-    acted_on = record.verdict.outcome != verdict_pb2.OUTCOME_ALLOW
-    return Text(record.surface, signals.language or "und", versions_of(signals), scores_by_category(signals), acted_on)
+def _text(record: decision_record_pb2.DecisionRecord, part: int | None, signals: signals_pb2.Signals) -> Text:
+    return Text(
+        decision_id=record.decision_id,
+        part=part,
+        surface=record.surface,
+        language=signals.language or "und",
+        models=versions_of(signals),
+        scores=scores_by_category(signals),
+        acted_on=record.verdict.outcome != verdict_pb2.OUTCOME_ALLOW,
+    )
