@@ -178,6 +178,25 @@ async def test_a_decision_of_another_tenant_cannot_be_labelled(mesh: Mesh, cli: 
     assert "is not in the record of this tenant" in ran.stderr
 
 
+async def test_a_random_sample_is_a_file_of_labels_once_somebody_has_filled_it_in(
+    moat: Moat, cli: Run, tmp_path: Path
+) -> None:
+    place = f"place-{uuid.uuid4().hex[:8]}"
+    decided = {(await said(moat, f"line {number}", surface=place)).decision_id for number in range(5)}
+    asked = ("sample", "--tenant", TENANT, "--surface", place, "--content", "--from", "2020-01-01", "--count", "3")
+    async with asyncio.timeout(_RELOAD_SECONDS):
+        while len(rows := [json.loads(line) for line in cli(*asked).stdout.splitlines()]) < 3:
+            await asyncio.sleep(0.2)
+    assert {row["decision_id"] for row in rows} <= decided
+    assert {row["content"][:5] for row in rows} == {"line "}
+    calibrate = ("calibrate", "--tenant", TENANT, "--target", "0.05", "--labels")
+    assert "l.jsonl line 1: label" in cli(*calibrate, write(tmp_path / "l.jsonl", rows)).stderr
+    filled = [{**row, "label": {"hate": 0}} for row in rows]
+    ran = cli(*calibrate, write(tmp_path / "l.jsonl", filled))
+    assert (ran.returncode, f"{place}: 3 labelled texts" in ran.stdout) == (2, True), ran
+    assert "it takes at least 56 more" in ran.stdout
+
+
 def test_drift_needs_something_to_hold_against(cli: Run) -> None:
     ran = cli("drift", "--tenant", "harbor")
     assert ran.returncode == 1

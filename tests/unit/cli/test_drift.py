@@ -56,7 +56,7 @@ async def test_too_few_texts_say_so_and_nothing_else() -> None:
 
 
 def test_a_filter_names_the_place_and_the_time() -> None:
-    assert place_filter("", "", "") == ""
+    assert place_filter("") == ""
     assert place_filter("chat", "A", "B") == 'surface = "chat" AND decide_time >= "A" AND decide_time < "B"'
 
 

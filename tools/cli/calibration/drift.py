@@ -53,10 +53,8 @@ def register(commands: Commands) -> None:
     one.add_argument("--tenant", required=True)
     one.add_argument("--environment", default="production")
     one.add_argument("--surface", default="", help="this one alone")
-    one.add_argument(
-        "--from", dest="begin", type=moment, default="", metavar="TIME", help="2026-11-01 or 2026-11-01T06:00:00Z"
-    )
-    one.add_argument("--to", dest="end", type=moment, default="", metavar="TIME", help="before it; now if absent")
+    one.add_argument("--from", dest="begin", type=moment, metavar="TIME", help="2026-11-01 or 2026-11-01T06:00:00Z")
+    one.add_argument("--to", dest="end", type=moment, metavar="TIME", help="before it; now if absent")
     one.add_argument("--against", type=span, metavar="TIME..TIME",
                      help="another time (default: the reference of the surface's calibration)")  # fmt: skip
     one.add_argument("--most", type=int, default=5000, help="texts to read of each time, the latest")
@@ -92,7 +90,7 @@ async def _read(
     return now, before
 
 
-def _texts(moat: Moat, arguments: argparse.Namespace, begin: str, end: str) -> AsyncIterator[Text]:
+def _texts(moat: Moat, arguments: argparse.Namespace, begin: str | None, end: str | None) -> AsyncIterator[Text]:
     return recorded(moat, place_filter(arguments.surface, begin, end), arguments.most)
 
 

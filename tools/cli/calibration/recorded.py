@@ -46,8 +46,8 @@ async def recorded(moat: Moat, filter_: str, most: int) -> AsyncIterator[Text]:
             return
 
 
-def place_filter(surface: str, begin: str = "", end: str = "") -> str:
-    """Decisions on a surface (any, if it is empty), from `begin` on and before `end` (RFC 3339; empty: no bound)."""
+def place_filter(surface: str, begin: str | None = None, end: str | None = None) -> str:
+    """Decisions on a surface (any, if it is empty), from `begin` on and before `end` (RFC 3339)."""
     terms = [f'surface = "{surface}"'] if surface else []
     terms += [f'decide_time >= "{begin}"'] if begin else []
     terms += [f'decide_time < "{end}"'] if end else []
