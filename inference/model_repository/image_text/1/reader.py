@@ -12,8 +12,8 @@ from weights import FIND, READ, path_of
 _STEP = 32
 """What the finding network takes has sides that are multiples of it."""
 _FOUND_IN = 448 * 336
-"""The most pixels that lines are looked for in at once; a larger area is made smaller. Letters of 12 pixels in a picture of 640 x 480
-are found in that as in the whole, at half the cost."""
+"""The most pixels that lines are looked for in at once; a larger area is made smaller. Letters of 12 pixels in a picture of
+640 x 480 are found in that as in the whole, at half the cost."""
 _MOST_LINES = 64
 _CONFIDENT = 0.6
 """Mean probability of a line's letters, below which it is no words."""
