@@ -112,9 +112,9 @@ class TritonHealth:
         return answers
 
     async def _answers(self, client: triton.InferenceServerClient, name: str, version: str) -> bool:
-        metadata = await client.get_model_metadata(name, version)
-        inputs = [_blank(one.name, one.datatype, list(one.shape)) for one in metadata.inputs]
         try:
+            metadata = await client.get_model_metadata(name, version)
+            inputs = [_blank(one.name, one.datatype, list(one.shape)) for one in metadata.inputs]
             await client.infer(name, inputs, model_version=version, client_timeout=_INFERENCE_SECONDS)
         except InferenceServerException as error:
             if error.status() == "StatusCode.DEADLINE_EXCEEDED":

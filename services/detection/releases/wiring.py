@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from services.detection.cascade import Deep
 from services.detection.files import plan_files
 from services.detection.language import Languages
 from services.detection.releases.assembling import Assembling
@@ -42,9 +43,14 @@ def open_releases(topology: Topology, settings: DetectionSettings, terms: Curren
     read = partial(load_plan, files, settings.places)
     versions = DeepVersions(triton)
     assembling = Assembling(settings, terms, Languages())
-    live = LiveReleases(read(), partial(assembling.behind, triton), versions.ensure)
+    ready = _at_once if settings.deep is Deep.NEVER else versions.ensure
+    live = LiveReleases(read(), partial(assembling.behind, triton), ready)
     plan = Reloading("releases", [*files, settings.releases], read, changed=live.change)
     # It may have been written between the two.
     live.change(plan.current)
     shadowing = Shadowing(most=settings.shadow_lines, busy_from=settings.shadow_busy_lines)
     return TextReleases(ReleasedScorer(live, shadowing), live, shadowing, plan, versions)
+
+
+async def _at_once(version: str) -> None:
+    """Where the deep tier is never asked, nobody waits for its model."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from services.detection.categories import CATEGORIES
+from services.detection.settings import DetectionSettings
 from tools.cli import score
 from tools.cli.failure import Failure
 
@@ -24,9 +25,9 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-async def scored(lines: list[str]) -> list[dict[str, Any]]:
+async def scored(lines: list[str], release: str = "") -> list[dict[str, Any]]:
     out = io.StringIO()
-    await score._score_all(lines, out)
+    await score._score_all(lines, out, release)
     return [json.loads(line) for line in out.getvalue().splitlines()]
 
 
@@ -52,3 +53,13 @@ async def test_an_insult_at_the_end_of_a_long_text_is_seen() -> None:
 async def test_a_row_without_text_is_named(row: str) -> None:
     with pytest.raises(Failure, match="line 2"):
         await scored([json.dumps(ROWS[0]), row])
+
+
+async def test_a_release_scores_by_its_name() -> None:
+    lines = [json.dumps(row) for row in ROWS[:2]]
+    assert await scored(lines, DetectionSettings().live_release().name) == await scored(lines)
+
+
+async def test_a_release_that_there_is_not_is_named() -> None:
+    with pytest.raises(Failure, match="there is no release 'text-77'"):
+        await scored([], "text-77")
