@@ -19,7 +19,7 @@ from inference.evaluation import report, scoring
 from inference.evaluation.cases import POLICY, ROOT
 from inference.training.data import Line, label_matrix, read
 from services.detection.categories import CATEGORIES
-from services.routing.calibration.bounds import lower_bound, trials_needed
+from services.routing.calibration.bounds import is_surely_above, trials_needed
 from services.routing.calibration.comparisons import compared, own_limits
 from services.routing.calibration.finding import Change, Wish, caught, find
 from services.routing.loading import load
@@ -132,7 +132,7 @@ Seen = tuple[float, float, bool, float]
 def _seen(limit: float, later: Sequence[float], positives: Sequence[float], target: float) -> Seen:
     hits = caught(later, limit)
     recall = caught(positives, limit) / len(positives) if positives else float("nan")
-    return limit, hits / len(later), lower_bound(hits, len(later)) > target, recall
+    return limit, hits / len(later), is_surely_above(hits, len(later), target), recall
 
 
 def _way(seen: Sequence[Seen]) -> Way:

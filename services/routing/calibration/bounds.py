@@ -30,6 +30,12 @@ def lower_bound(hits: int, trials: int, confidence: float = CONFIDENCE) -> float
     return 1.0 - upper_bound(trials - hits, trials, confidence)
 
 
+def is_surely_above(hits: int, trials: int, rate: float, confidence: float = CONFIDENCE) -> bool:
+    """Whether the lower bound is above `rate`, for a fraction of the bound's work."""
+    _check(hits, trials)
+    return hits > trials * rate and 1.0 - at_most(hits - 1, trials, rate) < 1 - confidence
+
+
 def most_hits(trials: int, rate: float, confidence: float = CONFIDENCE) -> int:
     """The most hits whose upper bound is still within `rate`; -1 where even none are too many, for want of trials."""
     most = -1
@@ -47,6 +53,9 @@ def trials_needed(rate: float, confidence: float = CONFIDENCE) -> int:
 
 def at_most(hits: int, trials: int, rate: float) -> float:
     """The chance of at most so many hits."""
+    if 2 * hits > trials:
+        # The other end has fewer terms.
+        return 1.0 - at_most(trials - hits - 1, trials, 1 - rate) if hits < trials else 1.0
     return min(1.0, math.fsum(chance for _, chance in zip(range(hits + 1), _chances(trials, rate), strict=False)))
 
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.routing.calibration.bounds import at_most, lower_bound, most_hits, trials_needed, upper_bound
+from services.routing.calibration.bounds import (
+    at_most,
+    is_surely_above,
+    lower_bound,
+    most_hits,
+    trials_needed,
+    upper_bound,
+)
 
 COUNTS = st.integers(1, 120).flatmap(lambda trials: st.tuples(st.integers(0, trials), st.just(trials)))
 
@@ -54,6 +61,13 @@ def test_at_the_bound_so_few_hits_are_just_as_rare_as_was_said(counts: tuple[int
 def test_the_bounds_are_on_either_side_of_what_was_seen(counts: tuple[int, int]) -> None:
     hits, trials = counts
     assert lower_bound(hits, trials) <= hits / trials <= upper_bound(hits, trials)
+
+
+@settings(deadline=None, max_examples=60)
+@given(COUNTS, st.sampled_from([0.001, 0.01, 0.05, 0.3]))
+def test_surely_above_is_a_lower_bound_above_the_rate(counts: tuple[int, int], rate: float) -> None:
+    hits, trials = counts
+    assert is_surely_above(hits, trials, rate) == (lower_bound(hits, trials) > rate)
 
 
 @settings(deadline=None, max_examples=40)
