@@ -18,7 +18,7 @@ VIEWS = Counter(
     "routing_calibrated_views_total", "Texts of calibrated places, by whether the calibration held.", ["outcome"]
 )
 CALIBRATIONS = Gauge("routing_calibrations", "Calibrations, by whether they can hold under this policy.", ["state"])
-APPLIED, OTHER_MODELS = "applied", "other_models"
+_APPLIED, _OTHER_MODELS = VIEWS.labels("applied"), VIEWS.labels("other_models")
 
 
 class Stale(NamedTuple):
@@ -47,11 +47,11 @@ class Applied:
         """Whether its limits count for what is looked at: a text that was scored by the models it was made for. Another release
         has another scale, and there the policy's own limits hold until somebody calibrates again."""
         if self.is_about(view):
-            VIEWS.labels(APPLIED).inc()
+            _APPLIED.inc()
             return True
         if view.kind != "text" or not view.signals.scores:
             return False
-        VIEWS.labels(OTHER_MODELS).inc()
+        _OTHER_MODELS.inc()
         if not self._warned:
             self._warned = True
             log.warning("calibration_of_other_models", calibration=self.name, models=versions_of(view.signals))
