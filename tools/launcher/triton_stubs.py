@@ -10,8 +10,9 @@ import time
 
 import psutil
 
-_FIRST_SECONDS = 15.0
-"""Until each model has had its first stub; its libraries may come from a slow disk. A stub may also die before it is seen."""
+_FIRST_SECONDS = 8.0
+"""For each model, until all have had their first stubs: they start side by side, and their libraries may come from a slow disk
+to a busy machine. A stub may also die before it is seen."""
 _ALONE_SECONDS = 3.0
 """Between two stubs of a normal start (one that asks for the model's configuration, one that serves) lie milliseconds. Models are
 loaded side by side, so that from then on there are as many stubs as models, or more."""
@@ -30,7 +31,7 @@ class StubWatch:
         """Why the server cannot come up any more; empty while it may."""
         now = time.monotonic()
         if pid != self._pid:
-            self._pid, self._waits_until = pid, now + _FIRST_SECONDS
+            self._pid, self._waits_until = pid, now + _FIRST_SECONDS * self._models
         if _stubs(pid) >= self._models:
             self._waits_until = now + _ALONE_SECONDS
         if now < self._waits_until:
