@@ -28,7 +28,7 @@ from tools.launcher.home import ROOT
 from tools.releases.seen import roles
 
 pytestmark = [pytest.mark.xdist_group("releases"), pytest.mark.timeout(300)]
-CALLERS = 6
+CALLERS = 3
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def topology(mesh: Mesh) -> Topology:
 async def moat(mesh: Mesh, topology: Topology) -> AsyncIterator[Moat]:
     token = mesh.token(roles=("game_server", "moderator"))
     edge = topology.edge
-    async with Moat(f"localhost:{edge.port}", token=token, ca_file=edge.ca_file, timeout=10) as opened:
+    async with Moat(f"localhost:{edge.port}", token=token, ca_file=edge.ca_file, timeout=30) as opened:
         yield opened
 
 
