@@ -95,6 +95,8 @@ class TritonLayout:
             f"--metrics-address={LOOPBACK}",
             f"--metrics-port={ports.metrics}",
             "--model-control-mode=explicit",
+            # All side by side; by itself it loads two a core at a time, and who waits for the last waits for all.
+            f"--model-load-thread-count={max(1, len(list(self.repository.glob('*/config.pbtxt'))))}",
             *(f"--load-model={name}" for name in load),
             "--exit-on-error=false",
             "--exit-timeout-secs=5",
