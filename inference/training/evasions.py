@@ -8,6 +8,7 @@ from collections.abc import Callable
 _LEET = str.maketrans("oieast", "0134$7")
 _LOOKALIKE = str.maketrans("aeocpx", "аеосрх")  # noqa: RUF001 - the look-alikes are the point
 _ZERO_WIDTH = "\u200b\u200c\u200d\u2060"
+_SPRINKLE = "😂🤣💀😭🙄🔥✨👀😡🤔👏❤🥰😍🙏💯🤡😤😈"
 _VOWELS = "aeiou"
 _SHORTEST = 4
 
@@ -120,3 +121,11 @@ def disguised(text: str, random_: random.Random) -> str:
 def roughened(text: str, random_: random.Random) -> str:
     """In one of the ways that last, for text that is normalised already."""
     return random_.choice(LASTING)(text, random_)
+
+
+def sprinkled(text: str, random_: random.Random) -> str:
+    """With an emoji or three, at its end or between two words, that say nothing of what is meant."""
+    pictures = "".join(random_.choices(_SPRINKLE, k=random_.choice((1, 1, 2, 3))))
+    words = text.split(" ")
+    at = random_.choice((len(words), random_.randrange(len(words) + 1)))
+    return " ".join([*words[:at], pictures, *words[at:]])

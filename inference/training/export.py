@@ -18,7 +18,6 @@ from torch import nn
 
 from inference.training.deep import Trained
 from inference.training.encoder import Encoder
-from inference.training.pretrained import Pretrained
 
 _MATRIX_BLOCK = 128
 _BITS = 8
@@ -49,13 +48,12 @@ class _Served(nn.Module):
         return torch.sigmoid(self.model.encode(words, mask) * self.slope + self.shift)
 
 
-def export(trained: Trained, encoder: Path, calibration: NDArray[np.float32], folder: Path) -> None:
+def export(trained: Trained, calibration: NDArray[np.float32], folder: Path) -> None:
     """Writes `folder/model.onnx`: `input_ids`, `attention_mask` int64 [batch, tokens] → `probabilities` [batch, categories],
     and the tokenizer beside the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
-    packed, step = Pretrained.read(encoder).packed("emb.word", trained.rows)
-    served = _Served(trained.model.eval(), packed, step, calibration).eval()
+    served = _Served(trained.model.eval(), trained.packed, trained.step, calibration).eval()
     example = (torch.ones(2, 8, dtype=torch.long), torch.ones(2, 8, dtype=torch.long))
     torch.onnx.export(
         served,

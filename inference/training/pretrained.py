@@ -82,3 +82,10 @@ class Pretrained:
         raw = np.frombuffer(self._image, np.uint8, size // BLOCK * _BLOCK_BYTES, offset).reshape(-1, _BLOCK_BYTES)
         step = raw[:, :2].copy().view("<f2")[:, 0]
         return step, np.concatenate([raw[:, 2:] & 15, raw[:, 2:] >> 4], axis=1)
+
+
+def widened(packed: NDArray[np.uint8], step: NDArray[np.float16]) -> NDArray[np.float32]:
+    """[rows, width] of what `Pretrained.packed` gives."""
+    nibbles = np.concatenate([packed & 15, packed >> 4], axis=2).astype(np.float32) - 8
+    wide: NDArray[np.float32] = (nibbles * step[:, :, None].astype(np.float32)).reshape(len(packed), -1)
+    return wide

@@ -24,18 +24,17 @@ SOURCE = "written_here"
 _FOLDER = Path(__file__).parent / "written"
 _UNKNOWN = float("nan")
 _FORMS = {"en": ("g", "p", "j")}
-_ENGLISH_SHARE = 8
-_A_FRAME = 12
-"""At most so many lines of a frame, so that a language with few of them does not repeat itself."""
 _DISGUISED = 0.12
 _BESIDE_CHAT = 0.08
-_COUNTS = {
-    "hate": 460, "hate_emoji": 90, "benign": 370, "benign_emoji": 90, "counter": 320, "object_abuse": 110, "insult": 110,
-    "banter": 50, "threat": 110, "coercion": 30, "threat_reported": 60, "wish_harm": 30, "support": 60, "support_benign": 60,
-    "idiom": 100, "chat": 180, "profane_positive": 30, "spam": 50, "spam_benign": 50, "sexual": 36, "sexual_benign": 36,
-    "reclaimed": 30,
+_FILLS = {
+    "hate": 8, "hate_emoji": 8, "benign": 6, "benign_emoji": 7, "counter": 8, "object_abuse": 6, "insult": 3, "banter": 3,
+    "threat": 4, "coercion": 4, "threat_reported": 4,
+    "wish_harm": 4, "support": 3, "support_benign": 2, "idiom": 3, "chat": 2, "profane_positive": 3, "spam": 4,
+    "spam_benign": 2, "sexual": 3, "sexual_benign": 2, "reclaimed": 4,
 }  # fmt: skip
-"""At most so many lines of a kind and language; English gets eight times as many."""
+"""How many lines a frame makes, by kind: with other groups, names, foes, openers and closers, disguised or not."""
+_FEWEST, _MOST = 20, 3000
+"""Lines of a kind and language: a few frames are filled more often, very many less."""
 _KNOWN: dict[str, dict[str, float]] = {
     "hate": {"toxicity": 1, "hate": 1, "harassment.insult": _UNKNOWN, "violence.threat": _UNKNOWN},
     "hate_emoji": {"toxicity": 1, "hate": 1, "harassment.insult": _UNKNOWN, "violence.threat": _UNKNOWN},
@@ -98,17 +97,17 @@ def languages() -> list[Language]:
 
 
 def lines(seed: int) -> list[Line]:
-    """About 60,000 lines, disguised ones among them."""
+    """Some tens of thousands of lines, disguised ones among them."""
     random_ = random.Random(seed)
     return [line for language in languages() for line in _of(language, random_)]
 
 
 def _of(language: Language, random_: random.Random) -> Iterator[Line]:
-    for kind, count in _COUNTS.items():
+    for kind, fills in _FILLS.items():
         frames = language.words.get(kind, [])
         if not frames:
             continue
-        wanted = _wanted(count, len(frames), language)
+        wanted = min(max(_FEWEST, fills * len(frames)), _MOST)
         said: dict[str, None] = {}
         for number in range(wanted * 2):
             said[_decorated(_filled(frames[number % len(frames)], kind, language, random_), language, random_)] = None
@@ -116,11 +115,6 @@ def _of(language: Language, random_: random.Random) -> Iterator[Line]:
                 break
         for text in said:
             yield Line(normalise(_perhaps_disguised(text, random_)).text, _labels(kind, text), f"{SOURCE}")
-
-
-def _wanted(count: int, frames: int, language: Language) -> int:
-    most = count * (_ENGLISH_SHARE if language.code == "en" else 1)
-    return max(frames, min(most, frames * _A_FRAME))
 
 
 def _filled(frame: str, kind: str, language: Language, random_: random.Random) -> str:
