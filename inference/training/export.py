@@ -18,9 +18,8 @@ from torch import nn
 
 from inference.training.deep import Trained
 from inference.training.encoder import Encoder
+from inference.training.narrow import BITS, BLOCK, narrowed
 
-_MATRIX_BLOCK = 128
-_BITS = 8
 _INT8_ACTIVATIONS = 4
 """`accuracy_level` of MatMulNBits."""
 _OPSET = 17
@@ -83,10 +82,10 @@ def _narrow(document: onnx.ModelProto) -> None:
     replaced: set[str] = set()
     for node in graph.node:
         matrix = constants.get(node.input[1]) if node.op_type == "MatMul" else None
-        if matrix is None or len(matrix.dims) != 2 or matrix.dims[0] % _MATRIX_BLOCK:  # noqa: PLR2004 - a matrix
+        if matrix is None or len(matrix.dims) != 2 or matrix.dims[0] % BLOCK:  # noqa: PLR2004 - a matrix
             continue
         depth, width = matrix.dims
-        values, scales = _blocks(numpy_helper.to_array(matrix).T)
+        values, scales = narrowed(numpy_helper.to_array(matrix).T)
         names = (f"{matrix.name}.q", f"{matrix.name}.scale")
         graph.initializer.extend([numpy_helper.from_array(values, names[0]), numpy_helper.from_array(scales, names[1])])
         replaced.add(matrix.name)
@@ -97,20 +96,11 @@ def _narrow(document: onnx.ModelProto) -> None:
             domain="com.microsoft",
             K=depth,
             N=width,
-            bits=_BITS,
-            block_size=_MATRIX_BLOCK,
+            bits=BITS,
+            block_size=BLOCK,
             accuracy_level=_INT8_ACTIVATIONS,
         )
         node.CopyFrom(narrow)
     for name in replaced:
         graph.initializer.remove(constants[name])
     document.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
-
-
-def _blocks(matrix: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """[width, blocks, 128] around 128, and a scale a block. `matrix`: [width, depth]."""
-    width, depth = matrix.shape
-    blocks = matrix.reshape(width, depth // _MATRIX_BLOCK, _MATRIX_BLOCK)
-    scale = np.maximum(np.abs(blocks).max(axis=2), 1e-12) / 127
-    values = np.clip(np.round(blocks / scale[:, :, None]), -127, 127) + 128
-    return values.astype(np.uint8), scale.astype(np.float32).reshape(-1)

@@ -26,8 +26,8 @@ _SURE = 2
 """Of two, in the lists of `cuss`."""
 _SEEN, _HATEFUL = 15, 0.35
 """A word that so many labelled lines hold must be hateful in this share of them."""
-_WORDS, _TIMES = 160, 2
-"""Of a language's swear words at most, and how often each."""
+_WORDS = 160
+"""Of a language's swear words at most."""
 _FRAMES_A_SLUR = 8
 _SPEAKS_OF_IT = 0.25
 _HURLED = (
@@ -52,8 +52,7 @@ def lines(folder: Path, labelled: Sequence[Line], chat: dict[str, list[str]], se
     for language, words in sorted(swear_words(folder).items()):
         if language in chat:
             for word in random_.sample(words, min(_WORDS, len(words))):
-                for _ in range(_TIMES):
-                    yield _line(_beside(word, random_.choice(chat[language]), random_), {"platform.profanity": 1.0})
+                yield _line(_beside(word, random_.choice(chat[language]), random_), {"platform.profanity": 1.0})
     for word in hateful(slurs(folder), labelled):
         for frame in random_.sample(_HURLED, _FRAMES_A_SLUR):
             yield _line(frame.format(w=word), {"toxicity": 1.0, "hate": 1.0})

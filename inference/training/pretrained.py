@@ -84,7 +84,7 @@ class Pretrained:
         return step, np.concatenate([raw[:, 2:] & 15, raw[:, 2:] >> 4], axis=1)
 
 
-def widened(packed: NDArray[np.uint8], step: NDArray[np.float16]) -> NDArray[np.float32]:
+def words_widened(packed: NDArray[np.uint8], step: NDArray[np.float16]) -> NDArray[np.float32]:
     """[rows, width] of what `Pretrained.packed` gives."""
     nibbles = np.concatenate([packed & 15, packed >> 4], axis=2).astype(np.float32) - 8
     wide: NDArray[np.float32] = (nibbles * step[:, :, None].astype(np.float32)).reshape(len(packed), -1)

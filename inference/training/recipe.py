@@ -15,8 +15,8 @@ _SECOND = {
     "ru_distorted": 1200, "*": 100_000,
 }  # fmt: skip
 _THIRD = {
-    "davidson": 7000, "cold": 8000, "offenseval_tr": 7500, "convai_templates": 1500, "mlma": 7000, "sms_spam": 1200,
-    "youtube_spam": 800, "civil_spans": 8000, "germeval2018": 6500, "pl_cbd": 5000, "*": 100_000,
+    "davidson": 5000, "cold": 6000, "offenseval_tr": 5500, "convai_templates": 1200, "mlma": 6000, "sms_spam": 1000,
+    "youtube_spam": 800, "civil_spans": 6500, "germeval2018": 6000, "pl_cbd": 4000, "*": 100_000,
 }  # fmt: skip
 _AGAIN_FIRST = dict.fromkeys(
     ("hatemoji_build", "openai_mod", "hatexplain", "ru_distorted", "es_goldstd", "id_social", "ja_toxic", "surge", "misogyny",

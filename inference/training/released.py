@@ -16,11 +16,10 @@ from onnx import numpy_helper
 from tokenizers import Tokenizer
 
 from inference.training.encoder import Encoder
-from inference.training.pretrained import widened
+from inference.training.narrow import widened
+from inference.training.pretrained import words_widened
 
 _OURS = "model."
-_ZERO = 128
-"""Of the stored bytes."""
 Arrays = dict[str, NDArray[np.generic]]
 
 
@@ -38,7 +37,7 @@ def read(folder: Path, version: str) -> tuple[Encoder, Tokenizer, NDArray[np.uin
     }
     state |= _matrices(document.graph, stored)
     packed, step = stored["packed"].astype(np.uint8), stored["step"].astype(np.float16)
-    state["words.weight"] = torch.from_numpy(widened(packed, step))
+    state["words.weight"] = torch.from_numpy(words_widened(packed, step))
     layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("layers."))
     model = Encoder(state["words.weight"], len(state["positions"]), layers, len(state["head.bias"]))
     model.load_state_dict(state)
@@ -52,13 +51,6 @@ def _matrices(graph: onnx.GraphProto, stored: Arrays) -> dict[str, torch.Tensor]
         if node.op_type != "MatMulNBits":
             continue
         layer, number, what = node.output[0].strip("/").replace(".", "/").split("/")[:3]
-        values, scales = (stored[name] for name in node.input[1:3])
-        found[f"{layer}.{number}.{what}.weight"] = torch.from_numpy(blocks_widened(values, scales))
+        values, steps = (stored[name] for name in node.input[1:3])
+        found[f"{layer}.{number}.{what}.weight"] = torch.from_numpy(widened(values.astype(np.uint8), steps.astype(np.float32)))
     return found
-
-
-def blocks_widened(values: NDArray[np.generic], scales: NDArray[np.generic]) -> NDArray[np.float32]:
-    """[width, depth] of what `export` narrowed. `values`: [width, blocks, 128] around 128; `scales`: one a block, flat."""
-    width, blocks, _ = values.shape
-    wide = (values.astype(np.float32) - _ZERO) * scales.astype(np.float32).reshape(width, blocks, 1)
-    return wide.reshape(width, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +16,15 @@ from services.detection.categories import CATEGORIES
 
 _AT_HOME = frozenset(("en", "und"))
 """Lines whose language cannot be told are mostly too short for it, and many of them are English."""
+
+_DENSE = re.compile("[\u2e80-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
+_DENSE_HOLDS = 3
+"""A sign of Chinese, Japanese or Korean says about as much as so many letters."""
+
+
+def held(text: str) -> int:
+    """How much a line holds, in letters of an alphabet."""
+    return len(text) if text.isascii() else len(text) + (_DENSE_HOLDS - 1) * len(_DENSE.findall(text))
 
 
 class Deep(StrEnum):
@@ -34,9 +44,10 @@ class Cascade:
     unsure_from: NDArray[np.float32]
     """[categories]: from this much on, whatever the doubt: a verdict may hang on it."""
     elsewhere: float
-    """What the categories' bounds are multiplied by in languages other than English, which the fast tier knows less well."""
+    """What the categories' bounds and the length are multiplied by in languages other than English, which the fast tier
+    knows less well."""
     long_from: int
-    """Lines of so many characters are always asked about: words thin out in them, and they are rare in a chat."""
+    """Lines that hold so much are always asked about: words thin out in them, and they are rare in a chat."""
     alone: NDArray[np.float32]
     """[categories, 2]: slope and shift of the fast tier's log-odds where it decides alone."""
     together: NDArray[np.float32]
@@ -58,13 +69,13 @@ class Cascade:
 
     def wanted(self, fast: NDArray[np.float32], languages: Sequence[str], lengths: Sequence[int]) -> NDArray[np.bool_]:
         """Which lines need the deep tier. `fast`: [lines, heads], the last one being the second look; of each line its
-        language and how many characters it has."""
+        language and how much it holds (`held`)."""
         at_home = np.asarray([language in _AT_HOME for language in languages], dtype=bool)
-        bounds = np.where(at_home[:, None], self.unsure_from, self.unsure_from * np.float32(self.elsewhere))
+        share = np.where(at_home, np.float32(1), np.float32(self.elsewhere))
         found: NDArray[np.bool_] = (
-            (fast[:, :-1] >= bounds).any(axis=1)
+            (fast[:, :-1] >= self.unsure_from * share[:, None]).any(axis=1)
             | (fast[:, -1] >= self.second_look_from)
-            | (np.asarray(lengths) >= self.long_from)
+            | (np.asarray(lengths) >= self.long_from * share)
         )
         return found
 

@@ -15,7 +15,7 @@ from moat_client.coalescer import DeadlinePassed, QueueFull
 from numpy.typing import NDArray
 from prometheus_client import Counter
 
-from services.detection.cascade import Cascade, Deep
+from services.detection.cascade import Cascade, Deep, held
 from services.detection.categories import CATEGORIES
 from services.detection.deep_models import MODEL
 from services.detection.deep_tier import Answer, DeepTier, Question
@@ -125,7 +125,7 @@ class Scorer:
             wanted = np.ones(len(lines), dtype=bool)
         else:
             languages = [line.language.code for line in lines]
-            wanted = self._cascade.wanted(fast, languages, [len(line.normalised.text) for line in lines])
+            wanted = self._cascade.wanted(fast, languages, [held(line.normalised.text) for line in lines])
         asked: dict[int, asyncio.Future[Answer]] = {}
         for index in map(int, np.flatnonzero(wanted)):
             line = lines[index]
