@@ -68,11 +68,13 @@ check-config: setup-services ## read every process's configuration and say what 
 golden-update: setup-dev ## write the expected outputs anew; the diff is the review
 	@$(PY) -m pytest -q --golden-update tests/golden
 
-train: setup-train ## train the text tiers again, about an hour and a half (TIER=deep or fast, DATA=folder, ENCODER=file)
-	@$(TRAIN) -m inference.training $(or $(TIER),all) $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DATA),--data $(DATA))
+train: setup-train ## train the text tiers again, about two hours (TIER=deep or fast, DATA=folder, ENCODER=file, RELEASE=n)
+	@$(TRAIN) -m inference.training $(or $(TIER),all) $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DATA),--data $(DATA)) \
+		$(if $(RELEASE),--from-release $(RELEASE))
 
 evaluate: setup-services ## measure the text cascade on dev rows and on our own cases, write docs/evaluation.md (DATA=folder)
-	@$(PY) -m inference.evaluation $(if $(DATA),--data $(DATA)) $(if $(PROFANITY_CHECK),--profanity-check $(PROFANITY_CHECK))
+	@$(PY) -m inference.evaluation $(if $(DATA),--data $(DATA)) \
+		$(if $(PROFANITY_CHECK),--profanity-check $(PROFANITY_CHECK)) $(if $(TOX_BLOCK),--tox-block $(TOX_BLOCK))
 
 evaluate-calibration: setup-services ## measure calibrated limits on dev rows, write docs/calibration.md (DATA=folder)
 	@$(PY) -m inference.evaluation.calibration $(if $(DATA),--data $(DATA))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.evaluation import calibration, cases, report, scoring
 from inference.evaluation import card as release_card
-from inference.evaluation.metrics import enough, roc_auc
-from inference.training.data import SHARE_ALIKE, Line, label_matrix, read
-from services.detection.categories import CATEGORIES
+from inference.evaluation.report import Other
+from inference.training.data import SHARE_ALIKE, label_matrix, read
 from services.detection.settings import DetectionSettings
 
 _CARDS = cases.ROOT / "inference" / "cards"
@@ -27,8 +26,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="inference.evaluation", description=__doc__)
     parser.add_argument("--data", type=Path, default=cases.ROOT.parent / "shared" / "data", help="holds dev/")
     parser.add_argument("--profanity-check", type=Path, help="a Python that has alt-profanity-check installed")
+    parser.add_argument("--tox-block", type=Path, help="a Python that has h5py and the files of tox-block")
     arguments = parser.parse_args()
-    page = "\n".join(_page(arguments.data, arguments.profanity_check)) + "\n"
+    page = "\n".join(_page(arguments.data, _others(arguments))) + "\n"
     settings = DetectionSettings()
     release_card.write(settings.live_release(), page, date=datetime.now(UTC).date().isoformat())
     if _is_live():
@@ -44,7 +44,18 @@ def _is_live() -> bool:
     return bool(DetectionSettings().plan == DetectionSettings.model_fields["plan"].default)
 
 
-def _page(data: Path, profanity_check: Path | None) -> Iterator[str]:
+def _others(arguments: argparse.Namespace) -> list[Other]:
+    """What it is held against, as far as there is a Python that has it."""
+    found: list[Other] = []
+    if arguments.profanity_check is not None:
+        check = partial(scoring.profanity_check, arguments.profanity_check)
+        found.append(Other("alt-profanity-check", check, {"toxicity": None}))
+    if arguments.tox_block is not None:
+        found.append(Other("tox-block", partial(scoring.tox_block, arguments.tox_block), _TOX_BLOCK))
+    return found
+
+
+def _page(data: Path, others: Sequence[Other]) -> Iterator[str]:
     lines = list(read(data / "dev", share_alike=True, raw=True))
     texts = [line.text for line in lines]
     found = scoring.cascade(texts)
@@ -73,11 +84,12 @@ def _page(data: Path, profanity_check: Path | None) -> Iterator[str]:
     yield ""
     yield "## Against what others use"
     yield ""
-    if profanity_check is None:
-        yield "`alt-profanity-check` was not measured in this run (`--profanity-check PYTHON`)."
-    else:
-        yield from _against(lines, found.scores, labels, scoring.profanity_check(profanity_check, texts))
-    yield "`tox-block` was not measured."
+    if others:
+        yield from report.markdown(report.against(lines, found.scores, labels, others))
+        yield ""
+    for name, option in _KNOWN_OTHERS.items():
+        if name not in {other.name for other in others}:
+            yield f"`{name}` was not measured in this run (`{option} PYTHON`)."
 
 
 def _cases() -> Iterator[str]:
@@ -99,21 +111,9 @@ def _cases() -> Iterator[str]:
     yield from (f"- wrongly: {text}" for text in wrong)
 
 
-def _against(
-    lines: list[Line], scores: NDArray[np.float32], labels: NDArray[np.float32], other: NDArray[np.float32]
-) -> Iterator[str]:
-    table = [["source", "toxicity, ROC-AUC, ours", "alt-profanity-check"]]
-    position = CATEGORIES.index("toxicity")
-    sources = np.asarray([line.source for line in lines])
-    for source in sorted(set(sources)):
-        rows = (sources == source) & ~np.isnan(labels[:, position])
-        if rows.any() and enough(labels[rows, position]):
-            ours = roc_auc(scores[rows, position], labels[rows, position])
-            table.append([source, f"{ours:.3f}", f"{roc_auc(other[rows], labels[rows, position]):.3f}"])
-    yield from report.markdown(table)
-    yield ""
-
-
+_KNOWN_OTHERS = {"alt-profanity-check": "--profanity-check", "tox-block": "--tox-block"}
+_TOX_BLOCK = {"toxicity": 0, "platform.profanity": 2, "violence.threat": 3, "harassment.insult": 4, "hate": 5}
+"""Which of its outputs speaks of which category."""
 _INTRODUCTION = """# What the text cascade is worth
 
 Written by `make evaluate`; do not edit. Scores are the cascade's final ones, as `moat score` prints and the mesh stores them.

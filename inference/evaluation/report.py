@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,19 @@ from inference.training.data import Line
 from services.detection.categories import CATEGORIES
 
 Table = list[list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Something that people use for this."""
+
+    name: str
+    score: Callable[[Sequence[str]], NDArray[np.float32]]
+    """Texts → one score each, or several."""
+    speaks_of: Mapping[str, int | None]
+    """Category → which of its scores; None where there is but one."""
+
+
 _SUMMARY = "## By category"
 _BEGIN, _END = "<!-- figures: written by `make evaluate` -->", "<!-- /figures -->"
 _RECALL_1, _RECALL_5 = recall_at(0.01), recall_at(0.05)
@@ -139,3 +153,34 @@ def markdown(table: Table) -> Iterator[str]:
     yield f"| {' | '.join('---' for _ in head)} |"
     for row in rows:
         yield f"| {' | '.join(row)} |"
+
+
+def against(
+    lines: Sequence[Line], scores: NDArray[np.float32], labels: NDArray[np.float32], others: Sequence[Other]
+) -> Table:
+    """Ours beside theirs, a source and category a row, where any of them says something; areas under the ROC curve."""
+    texts = [line.text for line in lines]
+    theirs = [other.score(texts) for other in others]
+    sources = np.asarray([line.source for line in lines])
+    table = [["source", "category", "ours", *(other.name for other in others)]]
+    for source in sorted(set(sources)):
+        for position, category in enumerate(CATEGORIES):
+            rows = (sources == source) & ~np.isnan(labels[:, position])
+            if not any(category in other.speaks_of for other in others):
+                continue
+            if rows.any() and enough(labels[rows, position]):
+                of_source = labels[rows, position]
+                cells = [
+                    _area_of(other, found[rows], category, of_source)
+                    for other, found in zip(others, theirs, strict=True)
+                ]
+                ours = f"{roc_auc(scores[rows, position], of_source):.3f}"
+                table.append([source, f"`{category}`", ours, *cells])
+    return table
+
+
+def _area_of(other: Other, scores: NDArray[np.float32], category: str, labels: NDArray[np.float32]) -> str:
+    if category not in other.speaks_of:
+        return ""
+    column = other.speaks_of[category]
+    return f"{roc_auc(scores if column is None else scores[:, column], labels):.3f}"

@@ -25,7 +25,8 @@ from tools.cli.score import score_texts
 
 PROTOTYPE = ROOT / "inference" / "weights" / "fast_text" / "1"
 _TOGETHER = 512
-_OTHER = """
+_TOX_BLOCK = Path(__file__).with_name("tox_block_in_numpy.py")
+_PROFANITY_CHECK = """
 import json, sys
 from profanity_check import predict_prob
 texts = json.load(open(sys.argv[1]))
@@ -71,12 +72,22 @@ def prototype(texts: Sequence[str]) -> NDArray[np.float32]:
 
 
 def profanity_check(python: Path, texts: Sequence[str]) -> NDArray[np.float32]:
-    """`alt-profanity-check`, one score for whatever is offensive, by a Python that has it installed."""
+    """`alt-profanity-check`, [texts]: one score for whatever is offensive, by a Python that has it installed."""
+    return _elsewhere([str(python), "-c", _PROFANITY_CHECK], texts)
+
+
+def tox_block(python: Path, texts: Sequence[str]) -> NDArray[np.float32]:
+    """`tox-block`, [texts, 6]: toxic, severe, obscene, threat, insult, hate; by a Python that has its weights and h5py."""
+    return _elsewhere([str(python), str(_TOX_BLOCK)], texts)
+
+
+def _elsewhere(command: Sequence[str], texts: Sequence[str]) -> NDArray[np.float32]:
+    """Raises RuntimeError when the other Python cannot do it."""
     with tempfile.TemporaryDirectory() as folder:
         given, answered = Path(folder) / "texts.json", Path(folder) / "scores.json"
         given.write_text(json.dumps(list(texts)))
-        done = subprocess.run([python, "-c", _OTHER, given, answered], capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, given, answered], capture_output=True, text=True, check=False)
         if done.returncode:
             sys.stderr.write(done.stderr[-500:])
-            raise RuntimeError(f"{python} has no working alt-profanity-check")
+            raise RuntimeError(f"{command[0]} has not what is to be measured; see inference/evaluation")
         return np.asarray(json.loads(answered.read_text()), dtype=np.float32)

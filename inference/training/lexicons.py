@@ -40,7 +40,7 @@ _SPOKEN_OF = (
     "do not call him a {w}", "somebody called me a {w} at school and i cried", "the word {w} is a slur, do not use it",
     "he was banned for typing {w}", "calling people {w} is not ok", "you cannot say {w} in here, stop it",
     "mods please delete the comment with {w}", "my brother gets called {w} every day and it hurts", "why is {w} not filtered",
-    "\"{w}\" is hate speech and you know it", "whoever says {w} is no friend of mine",
+    '"{w}" is hate speech and you know it', "whoever says {w} is no friend of mine",
 )  # fmt: skip
 _UNKNOWN = float("nan")
 _SPECIAL = {"fr-CA-u-sd-caqc": "fr", "pt-pt": "pt", "ar-latn": "ar"}

@@ -29,7 +29,9 @@ def read(folder: Path, version: str) -> tuple[Encoder, Tokenizer, NDArray[np.uin
     document = onnx.load(str(folder / version / "model.onnx"))
     stored: Arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in document.graph.initializer}
     if "packed" not in stored or "step" not in stored:
-        raise ValueError(f"{folder / version} holds no packed word vectors; only a release that was exported here can go on")
+        raise ValueError(
+            f"{folder / version} holds no packed word vectors; only a release that was exported here can go on"
+        )
     state = {
         name.removeprefix(_OURS): torch.from_numpy(array.copy())
         for name, array in stored.items()
@@ -52,5 +54,7 @@ def _matrices(graph: onnx.GraphProto, stored: Arrays) -> dict[str, torch.Tensor]
             continue
         layer, number, what = node.output[0].strip("/").replace(".", "/").split("/")[:3]
         values, steps = (stored[name] for name in node.input[1:3])
-        found[f"{layer}.{number}.{what}.weight"] = torch.from_numpy(widened(values.astype(np.uint8), steps.astype(np.float32)))
+        found[f"{layer}.{number}.{what}.weight"] = torch.from_numpy(
+            widened(values.astype(np.uint8), steps.astype(np.float32))
+        )
     return found
