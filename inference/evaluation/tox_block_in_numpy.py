@@ -130,12 +130,12 @@ def _lstm(words: Array, kernel: Array, recurrent: Array, bias: Array) -> Array:
 
 def _gate(value: Array) -> Array:
     """Keras' hard sigmoid, which this model has."""
-    found: Array = np.clip(0.2 * value + 0.5, 0, 1)
+    found: Array = np.clip(0.2 * value + 0.5, 0, 1).astype(np.float32)
     return found
 
 
 def _sigmoid(value: Array) -> Array:
-    found: Array = 1 / (1 + np.exp(-np.clip(value, -30, 30)))
+    found: Array = (1 / (1 + np.exp(-np.clip(value, -30, 30)))).astype(np.float32)
     return found
 
 

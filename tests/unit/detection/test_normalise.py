@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from re._parser import parse  # type: ignore[import-not-found]
 from types import FrameType
 from typing import Any
@@ -83,7 +83,7 @@ def lines_run(text: str) -> int:
     """How many lines of Python it takes; what has been met before is remembered, so twice."""
     count = 0
 
-    def trace(_frame: FrameType, event: str, _argument: object) -> Callable[..., object]:
+    def trace(_frame: FrameType, event: str, _argument: Any) -> Callable[..., Any]:  # noqa: ANN401 - as it is called
         nonlocal count
         count += event == "line"
         return trace
@@ -105,9 +105,9 @@ def test_work_grows_with_the_length_and_no_faster(piece: str) -> None:
     assert lines_run(piece * 1600) <= 9 * lines_run(piece * 200)
 
 
-def unbounded_inside(parsed: Sequence[object], *, inside: bool = False) -> bool:
+def unbounded_inside(parsed: Iterable[tuple[object, Any]], *, inside: bool = False) -> bool:
     """Whether a repeat without a bound stands inside another: what makes a pattern slower than its text is long."""
-    return any(_runs_away(str(code), argument, inside=inside) for code, argument in parsed)  # type: ignore[misc]
+    return any(_runs_away(str(code), argument, inside=inside) for code, argument in parsed)
 
 
 def _runs_away(code: str, argument: Any, *, inside: bool) -> bool:  # noqa: ANN401 - the library says no more
