@@ -61,8 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _written(folder: Path, labelled: list[Line]) -> list[Line]:
-    chat = {language.code: language.words["chat"] for language in templates.languages()}
-    return [*templates.lines(_SEED), *lexicons.lines(folder / "lexicons", labelled, chat, _SEED)]
+    return [*templates.lines(_SEED), *lexicons.lines(folder / "lexicons", labelled, _SEED)]
 
 
 def _train_deep(

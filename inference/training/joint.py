@@ -20,9 +20,10 @@ from inference.training import deep, fast, guiding, templates
 from inference.training.calibration import platt
 from inference.training.data import Line, capped, label_matrix
 from inference.training.deep import Trained
-from services.detection.cascade import Cascade
+from services.detection.cascade import Cascade, held
 from services.detection.categories import CATEGORIES
 from services.detection.fast_tier import FastTier
+from services.detection.normalise import normalise
 from tools.bench.texts import lines as chat_lines
 
 _UNSURE_FROM = {
@@ -33,10 +34,11 @@ _UNSURE_FROM = {
 is a matter of words; high enough that ordinary chat stays below."""
 _STEPS = 100
 _EPOCHS = 3
-_SAMPLED, _WRITTEN = 1200, 15_000
+_SAMPLED, _WRITTEN = 700, 12_000
 """Lines of a source, and of those written here, that the second look learns from."""
-_ELSEWHERE, _LONG_FROM = 0.6, 100
-"""See `Cascade`. Chosen on dev rows: of all rows that could be asked about, the deep tier gains most on these."""
+_ELSEWHERE, _LONG_FROM = 0.6, 76
+"""See `Cascade`. Chosen on dev rows: of all rows that could be asked about, the deep tier gains most on these; and longer
+than what people type while they play."""
 _CHAT = 6000
 _SHARE = 0.14
 """Of ordinary chat, as the bench makes it up, is asked about."""
@@ -90,7 +92,7 @@ def fit(
         np.zeros((count, 3), np.float32),
     )
     languages = [line.language or "en" for line in lines]
-    asked = cascade.wanted(fast_dev, languages, [len(line.text) for line in lines])
+    asked = cascade.wanted(fast_dev, languages, [held(line.text) for line in lines])
     for position in range(count):
         known = ~np.isnan(labels[:, position])
         one, two = _logit(fast_dev[:, position]), _logit(deep_dev[:, position])
@@ -172,7 +174,8 @@ def train(
     answers = _probabilities(deep.predict(trained, sample), calibration)
     doubt = fast.fit(texts, disagreement(opinions, answers), epochs=_EPOCHS, seed=seed)
     whole = fast.beside(model, doubt)
-    bound = threshold(whole, list(itertools.islice(chat_lines(seed), _CHAT)), _SHARE)
+    chat = [normalise(text).text for text in itertools.islice(chat_lines(seed), _CHAT)]
+    bound = threshold(whole, chat, _SHARE)
     cascade = fit(
         fast.predict(whole, [line.text for line in fitted]), _probabilities(logits, calibration), label_matrix(fitted),
         evenly(fitted), bound, fitted,

@@ -1,14 +1,12 @@
-"""Lines around the words of lists that people keep: swear words in many languages, and slurs in English.
+"""Lines around slurs from a list of rated English words (`lexicons/` beside `train/`).
 
-The lists (`lexicons/` beside `train/`) say of a word what it is, never of a line: so a line with a swear word is known to be
-profane and nothing else, and one with a slur is known to be hateful where the frame says it to somebody, and not where it
-speaks of the word. Words that labelled lines use mostly without hate are left out of the slurs.
+The list says of a word what it is, never of a line: a line is hateful where the frame says the word to somebody, and not where
+it speaks of the word. Words that labelled lines use mostly without hate are left out.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,14 +18,10 @@ from services.detection.normalise import normalise
 
 SOURCE = "lexicons"
 _SLURS = frozenset(("racial / ethnic slurs", "sexual orientation / gender"))
-_SEVERE, _PROFANE = 2.0, 1.5
-"""Of three: from which mean rating on an English word is used as a slur, or as a swear word."""
-_SURE = 2
-"""Of two, in the lists of `cuss`."""
+_SEVERE = 2.0
+"""Of three: from which mean rating on a word is used."""
 _SEEN, _HATEFUL = 15, 0.35
 """A word that so many labelled lines hold must be hateful in this share of them."""
-_WORDS = 160
-"""Of a language's swear words at most."""
 _FRAMES_A_SLUR = 8
 _SPEAKS_OF_IT = 0.25
 _HURLED = (
@@ -43,35 +37,16 @@ _SPOKEN_OF = (
     '"{w}" is hate speech and you know it', "whoever says {w} is no friend of mine",
 )  # fmt: skip
 _UNKNOWN = float("nan")
-_SPECIAL = {"fr-CA-u-sd-caqc": "fr", "pt-pt": "pt", "ar-latn": "ar"}
 
 
-def lines(folder: Path, labelled: Sequence[Line], chat: dict[str, list[str]], seed: int) -> Iterator[Line]:
-    """Swear words beside `chat` lines of their language (a language's code → lines), and slurs. Nothing without lists."""
+def lines(folder: Path, labelled: Sequence[Line], seed: int) -> Iterator[Line]:
+    """Eight lines that say a slur, two that speak of it. None without the list."""
     random_ = random.Random(seed)
-    for language, words in sorted(swear_words(folder).items()):
-        if language in chat:
-            for word in random_.sample(words, min(_WORDS, len(words))):
-                yield _line(_beside(word, random_.choice(chat[language]), random_), {"platform.profanity": 1.0})
     for word in hateful(slurs(folder), labelled):
         for frame in random_.sample(_HURLED, _FRAMES_A_SLUR):
             yield _line(frame.format(w=word), {"toxicity": 1.0, "hate": 1.0})
         for frame in random_.sample(_SPOKEN_OF, int(_FRAMES_A_SLUR * _SPEAKS_OF_IT)):
             yield _line(frame.format(w=word), {"hate": 0.0, "violence.threat": 0.0, "integrity.spam": 0.0})
-
-
-def swear_words(folder: Path) -> dict[str, list[str]]:
-    """By language, lower-cased, each once."""
-    found: dict[str, dict[str, None]] = {}
-    for path in sorted((folder / "ldnoobw").glob("*.json")):
-        found.setdefault(_SPECIAL.get(path.stem, path.stem), {}).update(dict.fromkeys(json.loads(path.read_text())))
-    for path in sorted((folder / "cuss").glob("*.json")):
-        sure = [word for word, rating in json.loads(path.read_text()).items() if rating >= _SURE]
-        found.setdefault(_SPECIAL.get(path.stem, path.stem), {}).update(dict.fromkeys(sure))
-    for row in _rated(folder):
-        if float(row["severity_rating"]) >= _PROFANE and row["category_1"] not in _SLURS:
-            found.setdefault("en", {})[row["text"]] = None
-    return {language: sorted({normalise(word).text for word in words}) for language, words in found.items()}
 
 
 def slurs(folder: Path) -> list[str]:
@@ -105,10 +80,6 @@ def _rated(folder: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def _beside(word: str, chat: str, random_: random.Random) -> str:
-    return random_.choice((word, f"{word} {chat}", f"{chat} {word}", f"{chat}, {word}"))
 
 
 def _line(text: str, known: dict[str, float]) -> Line:
