@@ -20,11 +20,12 @@ from inference.training.data import Line
 from inference.training.deep import Trained
 from inference.training.export import export
 from inference.training.fitting import fit, trained_weights
-from services.detection.deep_models import MODEL_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 _CHECKPOINT = ROOT / ".moat" / "training" / "deep.pt"
 _SEED = 20261
+_VERSION = "3"
+"""Of what is written; `moat releases make` makes a release of it."""
 _DEEP = ROOT / "inference" / "model_repository" / "deep_text"
 _FAST = ROOT / "inference" / "weights" / "fast_text"
 
@@ -44,7 +45,7 @@ def main() -> int:
     elif not arguments.from_release:
         trained.model.load_state_dict(torch.load(_CHECKPOINT), strict=False)
     if arguments.tier != "deep":
-        joint.train(trained, labelled, written, dev, _FAST / MODEL_VERSION, seed=_SEED)
+        joint.train(trained, labelled, written, dev, _FAST / _VERSION, seed=_SEED)
     return 0
 
 
@@ -74,7 +75,7 @@ def _train_deep(
     torch.save(trained_weights(trained.model), _CHECKPOINT)
     logits = deep.predict(trained, dev)
     deep.report(logits, dev)
-    export(trained, platt(logits, data.label_matrix(dev)), _DEEP / MODEL_VERSION)
+    export(trained, platt(logits, data.label_matrix(dev)), _DEEP / _VERSION)
 
 
 def _installed() -> Path:

@@ -14,6 +14,7 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from tokenizers import Tokenizer
 from torch import nn
 
 from inference.training.deep import Trained
@@ -72,7 +73,13 @@ def export(trained: Trained, calibration: NDArray[np.float32], folder: Path) -> 
     _narrow(document)
     onnx.checker.check_model(document)
     onnx.save(document, str(path))
-    trained.tokenizer.save(str(folder.parent / "tokenizer.json"), pretty=False)
+    _save_tokenizer(trained.tokenizer, folder.parent / "tokenizer.json")
+
+
+def _save_tokenizer(tokenizer: Tokenizer, path: Path) -> None:
+    """A release that went on has the same pieces: then the file stays as it is, scores to the last digit."""
+    if not path.exists() or Tokenizer.from_file(str(path)).get_vocab() != tokenizer.get_vocab():
+        tokenizer.save(str(path), pretty=False)
 
 
 def _narrow(document: onnx.ModelProto) -> None:

@@ -43,6 +43,8 @@ class Stage:
     last_rate: float
     frozen_layers: int = 0
     """So many of the lowest layers stay as they are: a third faster, and they keep what they know of every language."""
+    far: float = 1.0
+    """How far the result goes from where the stage began: a little less than all the way forgets less."""
 
 
 def fit(
@@ -54,8 +56,8 @@ def fit(
     note: Callable[[int, Weights], None] | None = None,
     every: int = 500,
 ) -> None:
-    """Trains in place, and leaves the average. bfloat16 where the processor has it; the weights stay wide. `note` is
-    told the average so far at every so many steps."""
+    """Trains in place, and leaves the average, as far as the stage says. bfloat16 where the processor has it; the weights stay
+    wide. `note` is told the average so far at every so many steps."""
     torch.manual_seed(seed)
     _freeze(model.train(), stage.frozen_layers)
     optimiser = _optimiser(model)
@@ -63,6 +65,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(stage, step, steps))
     heard = torch.tensor([_HEARD.get(category, 1.0) for category in CATEGORIES])
     average = copy.deepcopy(trained_weights(model))
+    before = copy.deepcopy(average)
     began, losses = time.monotonic(), []
     for step, (ids, mask, labels) in enumerate(_batches(stage, tokenizer, steps, seed)):
         loss = _loss(model, ids, mask, labels, heard)
@@ -77,7 +80,7 @@ def fit(
             print(f"step {step}/{steps} loss {np.mean(losses[-200:]):.4f} {time.monotonic() - began:.0f}s", flush=True)
         if note is not None and step and step % every == 0:
             note(step, average)
-    model.load_state_dict(average, strict=False)
+    model.load_state_dict(between(before, average, stage.far), strict=False)
 
 
 def trained_weights(model: Encoder) -> Weights:

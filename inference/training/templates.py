@@ -27,9 +27,9 @@ _FORMS = {"en": ("g", "p", "j")}
 _DISGUISED = 0.12
 _BESIDE_CHAT = 0.08
 _FILLS = {
-    "hate": 8, "hate_emoji": 8, "benign": 6, "benign_emoji": 7, "counter": 8, "object_abuse": 6, "insult": 3, "banter": 3,
-    "threat": 4, "coercion": 4, "threat_reported": 4,
-    "wish_harm": 4, "support": 3, "support_benign": 2, "idiom": 3, "chat": 2, "profane_positive": 3, "spam": 4,
+    "hate": 8, "hate_emoji": 8, "benign": 6, "benign_emoji": 8, "counter": 8, "object_abuse": 6, "insult": 6, "banter": 4,
+    "threat": 6, "coercion": 4, "threat_reported": 5,
+    "wish_harm": 4, "support": 5, "support_benign": 2, "idiom": 5, "chat": 2, "profane_positive": 3, "spam": 4,
     "spam_benign": 2, "sexual": 3, "sexual_benign": 2, "reclaimed": 4,
 }  # fmt: skip
 """How many lines a frame makes, by kind: with other groups, names, foes, openers and closers, disguised or not."""
@@ -68,7 +68,12 @@ _EMOJI_HATE = (
     "{g} 🐷",
     "{g} ☠️☠️ 😂",
 )
-_EMOJI_BENIGN = ("{g} ❤️", "{g} 🥰🎉", "{g} 🔥🔥👏", "👋 {g} 😊", "{g} 💪💜", "{g} 🙏", "{g} 🎂🥳", "{g} 👍")
+_EMOJI_BENIGN = (
+    "{g} ❤️", "{g} 🥰🎉", "{g} 🔥🔥👏", "👋 {g} 😊", "{g} 💪💜", "{g} 🙏",
+    "{g} 🎂🥳", "{g} 👍", "{g} 👨‍👩‍👧", "{g} 👩‍👩‍👦", "{g} 👨‍👨‍👧‍👦", "{g} 🐈 🐕",
+    "{g} 🌈✨", "{g} 📚", "{g} ⚽🏆", "{g} 🍕😋", "🐒 {g} 🦁", "{g} 🐖🐄🐓",
+    "{g} ☀️🌙", "{g} 🎮", "{g} 🎶💃", "{g} 👶🍼", "{g} 🐈‍⬛", "{g} 💐",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

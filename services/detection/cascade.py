@@ -43,11 +43,10 @@ class Cascade:
     """From this much of the fast tier's own doubt on, the deep tier is asked."""
     unsure_from: NDArray[np.float32]
     """[categories]: from this much on, whatever the doubt: a verdict may hang on it."""
-    elsewhere: float
-    """What the categories' bounds and the length are multiplied by in languages other than English, which the fast tier
-    knows less well."""
     long_from: int
-    """Lines that hold so much are always asked about: words thin out in them, and they are rare in a chat."""
+    """Lines that hold so much (`held`) are always asked about: words thin out in them, and they are rare in a chat."""
+    long_from_elsewhere: int
+    """The same in languages other than English, which the fast tier knows less well."""
     alone: NDArray[np.float32]
     """[categories, 2]: slope and shift of the fast tier's log-odds where it decides alone."""
     together: NDArray[np.float32]
@@ -61,8 +60,8 @@ class Cascade:
         return cls(
             float(document["second_look_from"]),
             np.asarray([one["unsure_from"] for one in learned], dtype=np.float32),
-            float(document["elsewhere"]),
             int(document["long_from"]),
+            int(document["long_from_elsewhere"]),
             np.asarray([one["alone"] for one in learned], dtype=np.float32),
             np.asarray([one["together"] for one in learned], dtype=np.float32),
         )
@@ -71,11 +70,10 @@ class Cascade:
         """Which lines need the deep tier. `fast`: [lines, heads], the last one being the second look; of each line its
         language and how much it holds (`held`)."""
         at_home = np.asarray([language in _AT_HOME for language in languages], dtype=bool)
-        share = np.where(at_home, np.float32(1), np.float32(self.elsewhere))
         found: NDArray[np.bool_] = (
-            (fast[:, :-1] >= self.unsure_from * share[:, None]).any(axis=1)
+            (fast[:, :-1] >= self.unsure_from).any(axis=1)
             | (fast[:, -1] >= self.second_look_from)
-            | (np.asarray(lengths) >= self.long_from * share)
+            | (np.asarray(lengths) >= np.where(at_home, self.long_from, self.long_from_elsewhere))
         )
         return found
 

@@ -10,7 +10,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from services.detection.deep_models import MODEL_VERSION
 from services.detection.settings import DetectionSettings
 from services.detection.windows import Windows, padded
 
@@ -36,11 +35,11 @@ TEXTS = (
 
 @pytest.mark.skipif(not TRAIN.exists(), reason="needs `make setup-train`")
 def test_a_release_goes_on_as_what_it_serves() -> None:
-    folder = DetectionSettings().deep_text
-    ids = padded([windows[0] for windows in Windows(folder).of(TEXTS)], 32)
-    session = onnxruntime.InferenceSession(str(folder / MODEL_VERSION / "model.onnx"))
+    release = DetectionSettings().live_release()
+    ids = padded([windows[0] for windows in Windows(release.tokenizer).of(TEXTS)], 32)
+    session = onnxruntime.InferenceSession(str(release.model))
     (served,) = session.run(None, {"input_ids": ids, "attention_mask": (ids != 0).astype(np.int64)})
-    command = [TRAIN, "-c", SCRIPT, folder, MODEL_VERSION, json.dumps(ids.tolist())]
+    command = [TRAIN, "-c", SCRIPT, release.model.parents[1], release.deep_version, json.dumps(ids.tolist())]
     logits = np.asarray(json.loads(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout))
     odds = np.log(served / (1 - served))
     for column in range(logits.shape[1]):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from services.detection.cascade import Cascade
+from services.detection.cascade import Cascade, held
 from services.detection.categories import CATEGORIES
 from services.detection.settings import DetectionSettings
 
@@ -17,8 +17,8 @@ def cascade() -> Cascade:
     return Cascade(
         second_look_from=0.5,
         unsure_from=np.full(COUNT, 0.4, np.float32),
-        elsewhere=0.5,
         long_from=100,
+        long_from_elsewhere=50,
         alone=np.tile(np.asarray([1.0, 0.0], np.float32), (COUNT, 1)),
         together=np.tile(np.asarray([0.5, 0.5, 0.0], np.float32), (COUNT, 1)),
     )
@@ -48,13 +48,21 @@ def test_a_score_that_a_verdict_may_hang_on_asks() -> None:
     assert wanted(heads(hate=0.45))
 
 
-@pytest.mark.parametrize(("language", "asked"), [("en", False), ("und", False), ("pl", True)])
-def test_less_doubt_asks_in_languages_that_the_fast_tier_knows_less(language: str, asked: bool) -> None:  # noqa: FBT001
-    assert wanted(heads(hate=0.3), language) is asked
+@pytest.mark.parametrize(
+    ("language", "length", "asked"),
+    [("en", 60, False), ("und", 60, False), ("pl", 60, True), ("pl", 40, False), ("en", 100, True)],
+)
+def test_a_long_line_is_always_asked_about_and_sooner_in_other_languages(
+    language: str,
+    length: int,
+    asked: bool,  # noqa: FBT001
+) -> None:
+    assert wanted(heads(), language, length) is asked
 
 
-def test_a_long_line_is_always_asked_about() -> None:
-    assert wanted(heads(), length=100)
+@pytest.mark.parametrize(("text", "letters"), [("hello", 5), ("привет", 6), ("你好", 6), ("한국 gg", 9), ("", 0)])
+def test_a_sign_that_stands_for_a_syllable_or_a_word_holds_more(text: str, letters: int) -> None:
+    assert held(text) == letters
 
 
 def test_alone_the_fast_tier_says_what_it_says() -> None:
