@@ -39,7 +39,7 @@ def test_a_release_goes_on_as_what_it_serves() -> None:
     ids = padded([windows[0] for windows in Windows(release.tokenizer).of(TEXTS)], 32)
     session = onnxruntime.InferenceSession(str(release.model))
     (served,) = session.run(None, {"input_ids": ids, "attention_mask": (ids != 0).astype(np.int64)})
-    command = [TRAIN, "-c", SCRIPT, release.model.parents[1], release.deep_version, json.dumps(ids.tolist())]
+    command = [str(TRAIN), "-c", SCRIPT, str(release.model.parents[1]), release.deep_version, json.dumps(ids.tolist())]
     logits = np.asarray(json.loads(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout))
     odds = np.log(served / (1 - served))
     for column in range(logits.shape[1]):

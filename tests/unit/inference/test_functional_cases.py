@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from inference.evaluation import cases, scoring
 from inference.training import templates
 from services.detection.normalise import normalise
+from tools.bench.texts import lines as chat_lines
 
 
 def right(half: str) -> float:
@@ -15,9 +18,9 @@ def right(half: str) -> float:
     return sum(bool(rules) == case.act for case, rules in zip(found, fired, strict=True)) / len(found)
 
 
-@pytest.mark.parametrize(("half", "share"), [("dev", 0.9), ("test", 0.85)])
+@pytest.mark.parametrize(("half", "share"), [("dev", 0.9), ("test", 0.9)])
 def test_most_cases_are_right(half: str, share: float) -> None:
-    """Nine in ten is wanted of both halves (issue 3); the half that nothing is tuned on is not quite there."""
+    """Of both halves; nothing is tuned on the second."""
     assert right(half) >= share
 
 
@@ -28,9 +31,15 @@ def test_benign_game_chat_is_left_alone() -> None:
     assert len(wrong) <= 0.02 * len(found), wrong
 
 
-def test_the_deep_tier_is_not_asked_about_most_english_chat() -> None:
-    english = [case.text for case in cases.benign_chat() if case.kind == "en"]
-    assert scoring.cascade(english).deep_share <= 0.5
+@pytest.mark.parametrize("english", [True, False])
+def test_the_deep_tier_is_not_asked_about_most_chat(english: bool) -> None:  # noqa: FBT001
+    chat = [case.text for case in cases.benign_chat() if (case.kind == "en") is english]
+    assert scoring.cascade(chat).deep_share <= 0.4
+
+
+def test_the_deep_tier_is_asked_about_a_sixth_of_the_chat_that_the_bench_makes_up() -> None:
+    chat = list(itertools.islice(chat_lines(7), 2000))
+    assert scoring.cascade(chat).deep_share <= 0.17
 
 
 def test_no_case_is_a_training_line() -> None:
