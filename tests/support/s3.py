@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.runtime.background import end_tasks
 from tools.launcher.ports import LOOPBACK, Ports
 
 BUCKET = "evidence"
@@ -83,15 +84,28 @@ async def behind_tls(server: S3Server, certificate: Path, key: Path) -> AsyncIte
     context.load_cert_chain(certificate, key)
     host, _, port = server.endpoint.removeprefix("http://").partition(":")
 
+    open_: set[asyncio.Task[None]] = set()
+
     async def passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
+        try:
+            await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
+        finally:
+            for one in (writer, behind_writer):
+                one.close()
 
-    listener = await asyncio.start_server(passed_on, LOOPBACK, ssl=context)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(passed_on(reader, writer))
+        open_.add(task)
+        task.add_done_callback(open_.discard)
+
+    listener = await asyncio.start_server(accept, LOOPBACK, ssl=context)
     try:
         yield f"https://localhost:{listener.sockets[0].getsockname()[1]}"
     finally:
         listener.close()
+        # Clients keep connections for later; what is not closed here would be found by another test.
+        await end_tasks([*open_])
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -65,13 +65,11 @@ class TritonPythonModel:
         _check(config["output"], self.session.get_outputs(), "output")
 
     def execute(self, requests):
-        """Answers every request of a dynamic batch, in order."""
+        """Answers every request of a dynamic batch, in order. Does not ask whether one was cancelled: the server may look for
+        it in memory that it has freed, and die with all models (triton-inference-server/server#8192)."""
         responses = [None] * len(requests)
         groups = defaultdict(list)
         for position, request in enumerate(requests):
-            if request.is_cancelled():
-                responses[position] = _error("cancelled by the caller", pb.TritonError.CANCELLED)
-                continue
             try:
                 feed = {tensor.name(): self._array(tensor) for tensor in request.inputs()}
             except BadInput as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from prometheus_client import REGISTRY
 
@@ -31,8 +33,11 @@ def see(watcher: Watcher, one: Calibration, scores: list[float]) -> None:
 
 
 @pytest.fixture
-def watcher() -> Watcher:
-    return Watcher(block=100, blocks=2)
+def watcher() -> Iterator[Watcher]:
+    """Its gauges are the process's: they go with it, or the next test would see them."""
+    one = Watcher(block=100, blocks=2)
+    yield one
+    one.change(Calibrations())
 
 
 def test_the_share_that_is_expected_is_told_at_once_and_drift_when_enough_was_seen(watcher: Watcher) -> None:
