@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import h11
+
+from services.runtime.background import end_tasks
 
 
 @dataclass(slots=True)
@@ -88,10 +90,16 @@ async def http_server(
         yield running
     finally:
         server.close()
-        running.hang_up()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks([*tasks])
+        await gone(running.writers)
+
+
+async def gone(writers: Iterable[asyncio.StreamWriter]) -> None:
+    """Ends connections at once: a polite end by TLS would wait for the other side, and be found by another test."""
+    for writer in writers:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def _talk(

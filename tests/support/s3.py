@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.runtime.background import end_tasks
+from tests.support.http_server import gone
 from tools.launcher.ports import LOOPBACK, Ports
 
 BUCKET = "evidence"
@@ -91,8 +92,7 @@ async def behind_tls(server: S3Server, certificate: Path, key: Path) -> AsyncIte
         try:
             await asyncio.gather(_copy(reader, behind_writer), _copy(behind_reader, writer))
         finally:
-            for one in (writer, behind_writer):
-                one.close()
+            await gone((writer, behind_writer))
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(passed_on(reader, writer))
