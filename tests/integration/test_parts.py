@@ -10,6 +10,7 @@ from moat_client import Image, Moat, MoatError
 from moat_client.content import Thing
 
 from services.runtime.topology import Topology
+from tests.support.patience import whole
 from tests.support.pictures import drawing, encoded
 from tools.launcher.control import Mesh
 
@@ -29,7 +30,8 @@ def someone() -> str:
 
 
 async def test_a_message_and_its_picture_are_one_decision(moat: Moat) -> None:
-    decision = await moat.moderate_parts(["my new drawing", Image(encoded(drawing(3)))], user_id=someone())
+    things: list[Thing] = ["my new drawing", Image(encoded(drawing(3)))]
+    decision = await whole(lambda: moat.moderate_parts(things, user_id=someone()))
     assert (decision.outcome, decision.degraded) == ("ALLOW", ())
     assert [part.display_text for part in decision.parts] == ["my new drawing", ""]
     assert "hate" in decision.parts[0].scores
@@ -38,7 +40,7 @@ async def test_a_message_and_its_picture_are_one_decision(moat: Moat) -> None:
 
 async def test_the_record_says_which_part_the_rules_fired_for(moat: Moat) -> None:
     things: list[Thing] = [INSULT, Image(encoded(drawing(4))), "see you tomorrow"]
-    decision = await moat.moderate_parts(things, user_id=someone())
+    decision = await whole(lambda: moat.moderate_parts(things, user_id=someone()))
     assert [part.may_be_shown for part in decision.parts][1:] == [True, True]
     assert decision.parts[0].outcome in ("MASK", "DROP")
     assert {finding.part for finding in decision.findings} == {0}

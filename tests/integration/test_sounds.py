@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -12,6 +13,7 @@ import pytest
 from moat_client import Moat, MoatError
 
 from services.runtime.topology import Topology
+from tests.support.patience import whole
 from tools.launcher.control import Mesh
 from tools.speech.clips import conversation, silence, spoken, wav
 
@@ -32,7 +34,8 @@ def someone() -> str:
 
 
 async def test_a_kind_clip_is_allowed_and_its_record_says_what_was_heard(moat: Moat) -> None:
-    decision = await moat.moderate_audio(wav(conversation([KIND])), user_id=someone(), channel_id="lobby")
+    data = wav(conversation([KIND]))
+    decision = await whole(lambda: moat.moderate_audio(data, user_id=someone(), channel_id="lobby"))
     assert (decision.outcome, decision.degraded, decision.findings) == ("ALLOW", (), ())
     found = await moat.get_decision(decision.decision_id, include_content=True)
     signals = found.decision.signals
@@ -54,7 +57,8 @@ async def test_a_kind_clip_is_allowed_and_its_record_says_what_was_heard(moat: M
 
 
 async def test_what_is_said_is_decided_by_its_words_and_the_finding_says_when(moat: Moat) -> None:
-    decision = await moat.moderate_audio(wav(conversation([KIND, CRUEL])), user_id=someone())
+    data = wav(conversation([KIND, CRUEL]))
+    decision = await whole(lambda: moat.moderate_audio(data, user_id=someone()))
     assert decision.outcome in ("DROP", "HOLD")
     assert decision.display_text == ""
     (begin,) = {finding.interval[0] for finding in decision.findings if finding.interval}
@@ -62,7 +66,7 @@ async def test_what_is_said_is_decided_by_its_words_and_the_finding_says_when(mo
 
 
 async def test_a_clip_without_speech_is_allowed_and_nobody_was_asked_about_it(moat: Moat) -> None:
-    decision = await moat.moderate_audio(wav(silence(2)), user_id=someone())
+    decision = await whole(lambda: moat.moderate_audio(wav(silence(2)), user_id=someone()))
     assert (decision.outcome, decision.degraded) == ("ALLOW", ())
     signals = (await moat.get_decision(decision.decision_id)).decision.signals
     assert ("speech_text", "decided") in {(tier.name, tier.reason) for tier in signals.tiers}
@@ -71,7 +75,7 @@ async def test_a_clip_without_speech_is_allowed_and_nobody_was_asked_about_it(mo
 
 async def test_sound_without_a_header_is_heard_too(moat: Moat) -> None:
     pcm = conversation([CRUEL]).tobytes()
-    decision = await moat.moderate_audio(pcm, user_id=someone(), media_type="audio/pcm;rate=16000")
+    decision = await whole(lambda: moat.moderate_audio(pcm, user_id=someone(), media_type="audio/pcm;rate=16000"))
     assert decision.outcome in ("DROP", "HOLD")
 
 
@@ -96,7 +100,8 @@ async def test_what_is_no_clip_is_refused_with_a_remedy(
 
 
 async def test_nothing_that_was_said_is_at_rest_in_the_clear(mesh: Mesh, moat: Moat) -> None:
-    decision = await moat.moderate_audio(wav(spoken("The secret word is marmalade.")), user_id=someone())
+    data = wav(spoken("The secret word is marmalade."))
+    decision = await whole(lambda: moat.moderate_audio(data, user_id=someone()))
     found = await moat.get_decision(decision.decision_id, include_content=True)
     assert "marmalade" in found.words[0].text.lower()
     files: list[Path] = [path for path in mesh.home.folder.rglob("*") if path.is_file() and not path.is_symlink()]
@@ -104,8 +109,9 @@ async def test_nothing_that_was_said_is_at_rest_in_the_clear(mesh: Mesh, moat: M
 
 
 async def test_lines_are_decided_while_clips_are_heard(moat: Moat) -> None:
-    clips = [moat.moderate_audio(wav(conversation([KIND, KIND])), user_id=someone()) for _ in range(4)]
-    lines = [moat.moderate(f"good evening number {n}", user_id=someone()) for n in range(12)]
+    data = wav(conversation([KIND, KIND]))
+    clips = [whole(lambda: moat.moderate_audio(data, user_id=someone())) for _ in range(4)]
+    lines = [whole(partial(moat.moderate, f"good evening number {n}", user_id=someone())) for n in range(12)]
     decisions = await asyncio.gather(*clips, *lines)
     assert {decision.outcome for decision in decisions} == {"ALLOW"}
     assert {decision.degraded for decision in decisions} == {()}
