@@ -578,7 +578,8 @@ class TierUse(_message.Message):
     version: _builtins.str
     """Version of the model or list."""
     reason: _builtins.str
-    """Why this tier was asked (`always`, `uncertain`, `forced`) or not (`decided`, `out_of_time`, `unavailable`, `low_quality`).
+    """Why this tier was asked (`always`, `uncertain`, `forced`) or not (`decided`, `out_of_time`, `unavailable`, `low_quality`,
+    `no_text`, `shed`). `truncated`: it was asked, and something was left unread.
     Of `cache`: how like an earlier picture this one is (`exact`, `near`).
     """
     def __init__(
